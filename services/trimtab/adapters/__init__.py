@@ -1,0 +1,1 @@
+"""The outside world: Kafka, Avro, PostgreSQL, venues, clock, metrics, tracing."""

@@ -1,0 +1,1 @@
+"""Nouns and rules of trimtab; the standard library only."""

@@ -1,0 +1,17 @@
+"""Ids are hashes of their causes: the same inputs give the same id, on every machine, in every replay."""
+
+from hashlib import blake2b
+
+# Separates parts so that ("ab", "c") and ("a", "bc") differ; it cannot stand inside a part.
+_SEPARATOR = b"\x1f"
+
+
+def derive(kind: str, *causes: object) -> str:
+    """Return 32 hexadecimal characters for this kind of thing and its causes, in order."""
+    parts = (str(part).encode() for part in (kind, *causes))
+    return blake2b(_SEPARATOR.join(parts), digest_size=16).hexdigest()
+
+
+def client_order_id(parent_id: str, attempt: int) -> str:
+    """Return the venue-facing id of a parent's nth child: 35 characters of [a-z0-9-], within every venue's limit."""
+    return f"tt-{derive('child', parent_id, attempt)}"

@@ -1,0 +1,1 @@
+"""From frames and portfolio states to rebalance signals."""

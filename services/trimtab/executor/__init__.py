@@ -1,0 +1,1 @@
+"""From signals to orders and fills, through the ledger."""

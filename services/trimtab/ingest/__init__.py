@@ -1,0 +1,1 @@
+"""From venue streams to market topics."""

@@ -1,0 +1,313 @@
+"""One frozen dataclass per Avro record: what travels on trimtab's topics.
+
+The schemas under `schemas/` are the contract with other systems; a test holds the two together. Types map to Avro so:
+`Decimal` is `decimal(38,18)` bytes, `int` is `long`, `str` is `string`, a tuple is an array, another dataclass is a
+record, a StrEnum is a `string` in the enum's values. Times end in `_us` and are UTC microseconds since 1970
+(`timestamp-micros`).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.domain.orders import Liquidity, OrderKind, OrderState, ParentState, Side, TimeInForce
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """market.ticks: one public trade. Price and quantity count `tick`s and `step`s."""
+
+    venue: str
+    instrument: str
+    trade_id: str
+    event_time_us: int
+    received_us: int
+    tick: str
+    step: str
+    price: int
+    quantity: int
+    aggressor: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """market.books: the top of one book after a venue update. Ladders are (price, quantity) pairs laid flat."""
+
+    venue: str
+    instrument: str
+    update_id: int
+    event_time_us: int
+    received_us: int
+    tick: str
+    step: str
+    bids: tuple[int, ...]
+    asks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRules:
+    """Trading rules of one instrument, carried by full frames. Fees are fractions of the notional."""
+
+    venue: str
+    instrument: str
+    base: str
+    quote: str
+    tick: Decimal
+    step: Decimal
+    min_quantity: Decimal
+    min_notional: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    tradable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameQuote:
+    """One changed instrument inside a frame; ladders as in Book, at most ten levels a side."""
+
+    venue: str
+    instrument: str
+    event_time_us: int
+    update_id: int
+    bids: tuple[int, ...]
+    asks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """market.frames: every instrument that changed since the last frame; a full frame names all of them.
+
+    `sequence` counts one ingest process's frames without a gap; `session` names that process, so that a restart shows.
+    `rules` is empty unless the frame is full.
+    """
+
+    session: str
+    sequence: int
+    event_time_us: int
+    full: bool
+    rules: tuple[InstrumentRules, ...]
+    quotes: tuple[FrameQuote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """market.risk: the covariance of log returns per year, as estimated up to a frame.
+
+    `assets` are sorted; `covariance` is the upper triangle row by row, length n (n + 1) / 2, in units of 1 / year.
+    `long_run_variance` is the diagonal's long-run level, in the order of `assets`.
+    """
+
+    event_id: str
+    event_time_us: int
+    frame_offset: int
+    quote: str
+    method: str
+    observations: int
+    assets: tuple[str, ...]
+    covariance: tuple[Decimal, ...]
+    long_run_variance: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What one portfolio has of one asset in one venue account; available is posted minus reserved."""
+
+    account: str
+    venue: str
+    asset: str
+    posted: Decimal
+    reserved: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """A parent order that is not settled yet, with what it still expects to fill (base)."""
+
+    parent_id: str
+    account: str
+    instrument: str
+    base: str
+    quote: str
+    side: Side
+    leaves: Decimal
+    limit_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioState:
+    """portfolio.state: a portfolio as the ledger knows it, after every change of it.
+
+    `document` is the applied portfolio file as canonical JSON. A signal cites `ledger_version`; none is wanted before
+    `not_before_us` (event time). `recent_signals_us` are the event times of accepted signals within the last hour.
+    """
+
+    event_id: str
+    portfolio_id: str
+    ledger_version: int
+    event_time_us: int
+    document_version: int
+    document: str
+    halted: bool
+    reason: str
+    not_before_us: int
+    positions: tuple[Position, ...]
+    open_orders: tuple[OpenOrder, ...]
+    recent_signals_us: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade of a signal. `depends_on` names the trades of the same signal whose proceeds fund it."""
+
+    trade_id: str
+    venue: str
+    account: str
+    instrument: str
+    base: str
+    quote: str
+    side: Side
+    quantity: Decimal
+    decision_price: Decimal
+    limit_price: Decimal
+    volatility: Decimal
+    depends_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Why: one asset's numbers at the decision, all fractions of equity unless said otherwise.
+
+    `half_band` is on the effective drift for the no-trade region, on the drift itself for thresholds; `cost` is the
+    one-way proportional cost of the trade; `benefit` what correcting it is worth over `horizon_years`.
+    """
+
+    asset: str
+    weight: Decimal
+    target: Decimal
+    drift: Decimal
+    effective_drift: Decimal
+    half_band: Decimal
+    cost: Decimal
+    benefit: Decimal
+    horizon_years: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """rebalance.signals: advice to trade one portfolio, decided on exactly one frontier. Never an order."""
+
+    signal_id: str
+    portfolio_id: str
+    ledger_version: int
+    document_version: int
+    frame_offset: int
+    risk_offset: int
+    event_time_us: int
+    deadline_us: int
+    policy: str
+    reason: str
+    urgency: Decimal
+    equity: Decimal
+    trades: tuple[Trade, ...]
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """execution.orders: a child order took a step. `event_time_us` is the venue's time where it gave one."""
+
+    event_id: str
+    portfolio_id: str
+    ledger_sequence: int
+    signal_id: str
+    parent_id: str
+    client_order_id: str
+    venue_order_id: str
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    kind: OrderKind
+    time_in_force: TimeInForce
+    state: OrderState
+    price: Decimal
+    quantity: Decimal
+    filled: Decimal
+    reason: str
+    event_time_us: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParentEvent:
+    """execution.parents: a parent order took a step; `reason` says why it closed."""
+
+    event_id: str
+    portfolio_id: str
+    ledger_sequence: int
+    signal_id: str
+    parent_id: str
+    state: ParentState
+    quantity: Decimal
+    filled: Decimal
+    reason: str
+    event_time_us: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """execution.fills: one execution, once per (venue, account, trade id), in ledger order per portfolio.
+
+    `quantity` and `leaves_quantity` (what is left of the child order) are base, `notional` is quote, `fee` is in
+    `fee_asset`. `ledger_sequence` rises with every event of the portfolio.
+    """
+
+    event_id: str
+    portfolio_id: str
+    ledger_sequence: int
+    venue: str
+    account: str
+    trade_id: str
+    instrument: str
+    base: str
+    quote: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    notional: Decimal
+    fee: Decimal
+    fee_asset: str
+    liquidity: Liquidity
+    leaves_quantity: Decimal
+    signal_id: str
+    parent_id: str
+    client_order_id: str
+    venue_order_id: str
+    event_time_us: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """reconciliation.breaks: ledger and venue differed. `portfolio_id` is empty while it is the account's as a whole.
+
+    `kind`: missed_fill, fee, external_transfer, external_trade, dust, unknown_order, unexplained. `difference` is
+    venue minus ledger in `asset`. `resolution` says what was done; empty while it is open.
+    """
+
+    event_id: str
+    portfolio_id: str
+    venue: str
+    account: str
+    kind: str
+    asset: str
+    ledger: Decimal
+    at_venue: Decimal
+    difference: Decimal
+    first_seen_us: int
+    event_time_us: int
+    resolution: str
+    detail: str
+
+
+Message = Tick | Book | Frame | Risk | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break

@@ -1,0 +1,151 @@
+"""The shadow ledger as the services see it: one transaction at a time, fenced, with an outbox."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState, Side
+from trimtab.messages import Break, Message, Signal
+from trimtab.ports.venue import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Proof of ownership that every write checks: the epoch this process took for a resource ("signals/3")."""
+
+    resource: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioRow:
+    """A portfolio under lock, inside a transaction."""
+
+    portfolio_id: str
+    ledger_version: int
+    document_version: int
+    document: str
+    halted: bool
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """A recorded fill that may or may not be settled yet."""
+
+    venue: str
+    account: str
+    trade_id: str
+    portfolio_id: str
+    parent_id: str
+    client_order_id: str
+    side: Side
+    base: str
+    quote: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    event_time_us: int
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A parent that is not released, with its latest child (None before the first) and the number of children."""
+
+    parent: ParentOrder
+    child: ChildOrder | None
+    attempts: int
+    dry_run: bool
+
+
+class LedgerBook(Protocol):
+    """The ledger inside one transaction. Everything commits together or not at all.
+
+    Lock order: portfolio first, then its balances in sorted order. Messages given to `emit` leave through the outbox.
+    """
+
+    async def fence(self, fence: Fence) -> None:
+        """Raise FencedError unless this epoch is still the resource's newest."""
+
+    async def portfolio(self, portfolio_id: str) -> PortfolioRow | None:
+        """Lock and return a portfolio."""
+
+    async def seen_signal(self, signal_id: str) -> bool: ...
+
+    async def record_signal(self, signal: Signal, outcome: str, reason: str) -> None:
+        """Keep a settled signal (accepted or refused); at most one per (portfolio, ledger_version)."""
+
+    async def reserve(self, parent: ParentOrder, asset: str, amount: Decimal) -> None:
+        """Set funds aside for a parent. Raise InsufficientFundsError if less is available."""
+
+    async def available(self, portfolio_id: str, account: str, asset: str) -> Decimal: ...
+
+    async def add_parent(self, parent: ParentOrder, *, dry_run: bool) -> None: ...
+
+    async def change_parent(
+        self, parent_id: str, *, state: ParentState, quantity: Decimal | None = None, reason: str = ""
+    ) -> None: ...
+
+    async def add_child(self, child: ChildOrder) -> None: ...
+
+    async def work_item(self, parent_id: str) -> WorkItem | None: ...
+
+    async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None: ...
+
+    async def change_child(self, child: ChildOrder, reason: str) -> None:
+        """Write a child's new state."""
+
+    async def add_fill(self, parent: ParentOrder, child: ChildOrder, execution: Execution) -> FillRow | None:
+        """Record an execution once; None if it was there already."""
+
+    async def fill(self, venue: str, account: str, trade_id: str) -> FillRow | None: ...
+
+    async def post_fill(self, fill: FillRow) -> None:
+        """Book a fill: postings that sum to zero, its reservation consumed, the fill marked settled."""
+
+    async def release(self, parent_id: str) -> None:
+        """Void what is left of a parent's reservation and mark it released."""
+
+    async def transfer(
+        self,
+        entry_id: str,
+        kind: str,
+        holder: str,
+        account: str,
+        asset: str,
+        amount: Decimal,
+        event_time_us: int,
+    ) -> bool:
+        """Book a deposit (positive) or withdrawal (negative) of a holder, once per entry_id."""
+
+    async def bump(self, portfolio_id: str, reason: str, not_before_us: int | None = None) -> int:
+        """Raise the ledger version, put the new portfolio.state into the outbox, and return the version."""
+
+    async def halt(self, portfolio_id: str, reason: str) -> None: ...
+
+    async def emit(self, message: Message) -> None:
+        """Put a message into the outbox."""
+
+    async def next_sequence(self, portfolio_id: str) -> int: ...
+
+    async def open_break(self, found: Break) -> bool:
+        """Keep a break; False if the same one is already open."""
+
+
+class Ledger(Protocol):
+    """The shadow ledger: what may be spent, and what became of every order."""
+
+    def transaction(self) -> AbstractAsyncContextManager[LedgerBook]: ...
+
+    async def own(self, resource: str, owner: str) -> Fence:
+        """Take a resource: its epoch rises, and every earlier owner is fenced off."""
+
+    async def work(self, portfolios: Sequence[str] | None = None) -> Sequence[WorkItem]:
+        """Return every parent that is not released, of these portfolios or of all."""
+
+    async def unsettled(self, account: str) -> Sequence[tuple[ParentOrder, ChildOrder]]:
+        """Return children that only the venue can settle: submitted, unknown, or filled beyond what is recorded."""

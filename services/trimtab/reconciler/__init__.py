@@ -1,0 +1,1 @@
+"""From fills to settled balances; comparison with the venue."""

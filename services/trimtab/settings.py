@@ -1,0 +1,202 @@
+"""Every setting of trimtab, read once, checked, frozen.
+
+Values come from a YAML file (named by `TRIMTAB_SETTINGS`) and from the environment, which wins:
+`TRIMTAB_KAFKA__BOOTSTRAP_SERVERS` sets `kafka.bootstrap_servers`. Unknown keys are errors.
+"""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from trimtab.domain.errors import InvalidValueError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """The broker, and how this installation's topics are named."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    topic_prefix: str = Field("", pattern=r"^([a-z0-9-]+\.)?$")
+    session_timeout_seconds: Seconds = 6.0
+
+
+class RegistrySettings(_Section):
+    """A Confluent-compatible schema registry."""
+
+    url: str = Field("http://127.0.0.1:8081", pattern=r"^https?://.+")
+
+
+class PostgresSettings(_Section):
+    """The shadow ledger's database. `dsn` is this process's own role; `admin_dsn` is for migrations only."""
+
+    dsn: SecretStr = SecretStr("postgresql://trimtab@127.0.0.1:5432/trimtab")
+    admin_dsn: SecretStr | None = None
+
+
+class LogSettings(_Section):
+    """Structured logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class MetricsSettings(_Section):
+    """Prometheus endpoint of a service; port 0 takes a free one, None switches it off."""
+
+    host: str = "127.0.0.1"
+    port: Port | None = None
+
+
+class VenueSettings(_Section):
+    """One venue: which ccxt class speaks to it, and where (None means the venue's own address)."""
+
+    kind: Literal["binance"] = "binance"
+    rest_url: str | None = Field(None, pattern=r"^https?://.+")
+    websocket_url: str | None = Field(None, pattern=r"^wss?://.+")
+    instruments: tuple[str, ...] = ()
+    requests_per_second: float = Field(20.0, gt=0)  # 80 % of the venue's limit
+    recv_window_ms: int = Field(2_000, ge=100, le=60_000)
+    clock_skew_ms: int = Field(500, ge=0, le=10_000)
+    request_timeout_ms: int = Field(5_000, ge=100, le=60_000)
+
+
+class AccountSettings(_Section):
+    """One account at a venue. Keys come from files (a mounted secret) or, for the simulated exchange, directly."""
+
+    venue: str
+    api_key: SecretStr | None = None
+    secret: SecretStr | None = None
+    api_key_file: Path | None = None
+    secret_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "AccountSettings":
+        for name in ("api_key", "secret"):
+            if (getattr(self, name) is None) == (getattr(self, f"{name}_file") is None):
+                raise ValueError(f"give exactly one of {name} and {name}_file")
+        return self
+
+    def credentials(self) -> tuple[str, str]:
+        """Return (key, secret), read now.
+
+        Raises:
+            InvalidValueError: if a named file cannot be read.
+
+        """
+        return self._read("api_key"), self._read("secret")
+
+    def _read(self, name: str) -> str:
+        value: SecretStr | None = getattr(self, name)
+        if value is not None:
+            return value.get_secret_value()
+        path: Path = getattr(self, f"{name}_file")
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise InvalidValueError(
+                f"accounts.*.{name}_file", str(path), f"a readable file ({error.strerror})"
+            ) from None
+
+
+class IngestSettings(_Section):
+    """How market data become frames."""
+
+    frame_interval_ms: int = Field(10, ge=1, le=10_000)
+    full_frame_interval_ms: int = Field(1_000, ge=10, le=600_000)
+    ladder_levels: int = Field(10, ge=1, le=100)
+
+
+class DriftSettings(_Section):
+    """How decisions are made; everything here is part of what a replay needs."""
+
+    signal_lifetime_seconds: int = Field(60, ge=1, le=86_400)
+    quote_age_max_seconds: float = Field(10.0, gt=0)
+    region_scale: Decimal = Decimal("0.8")  # k of the band's formula
+    trigger: Decimal = Decimal("1.25")
+    landing: Decimal = Decimal("0.75")
+    safety_factor: Decimal = Decimal(1)
+    impact_coefficient: Decimal = Decimal("0.7")  # Y of the square-root law, 0.5 to 1
+    risk_half_life_seconds: float = Field(3_600.0, gt=0)
+    risk_sample_seconds: float = Field(1.0, gt=0)
+    risk_observations_min: int = Field(10, ge=2)
+    risk_publish_seconds: float = Field(5.0, gt=0)
+    dlq_records_per_minute_max: int = Field(60, ge=1)
+
+
+class ExecutorSettings(_Section):
+    """How orders are worked."""
+
+    depth_share_max: Decimal = Field(Decimal("0.01"), gt=0, le=1)
+    rest_seconds_min: float = Field(2.0, gt=0)  # event time a child rests before it is re-priced
+    patience_seconds: float = Field(15.0, gt=0)  # event time the passive fill probability looks ahead
+    lookup_interval_seconds: Seconds = 0.25
+    lookups_for_absence: int = Field(3, ge=1)
+    outbox_sweep_seconds: Seconds = 1.0
+    lease_seconds: Seconds = 6.0
+
+
+class ReconcilerSettings(_Section):
+    """How ledger and venue are compared."""
+
+    compare_interval_seconds: Seconds = 5.0
+    tolerance: Decimal = Field(Decimal("0.00000001"), ge=0)
+
+
+class Settings(BaseSettings):
+    """All of it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRIMTAB_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    postgres: PostgresSettings = PostgresSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    venues: dict[str, VenueSettings] = {}
+    accounts: dict[str, AccountSettings] = {}
+    ingest: IngestSettings = IngestSettings()
+    drift: DriftSettings = DriftSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+
+    @model_validator(mode="after")
+    def _accounts_name_venues(self) -> "Settings":
+        for name, account in self.accounts.items():
+            if account.venue not in self.venues:
+                raise ValueError(f"accounts.{name}.venue: found {account.venue!r}; allowed: {sorted(self.venues)}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file over defaults."""
+        path = os.environ.get("TRIMTAB_SETTINGS")
+        file = (YamlConfigSettingsSource(settings_cls, yaml_file=path),) if path else ()
+        return (init_settings, env_settings, *file)
