@@ -140,6 +140,7 @@ class ParentOrder:
         depends_on: parents whose proceeds fund this one.
         deadline_us: event time past which nothing of it may rest at the venue.
         volatility: of the instrument's log price, per square root of a year.
+        shard: partition of rebalance.signals its portfolio lives in; whoever owns that partition works the order.
 
     """
 
@@ -160,6 +161,7 @@ class ParentOrder:
     depends_on: tuple[str, ...]
     deadline_us: int
     decided_us: int
+    shard: int
     state: ParentState
     filled: Decimal = ZERO  # sum of its recorded fills, base
 

@@ -107,6 +107,12 @@ class LedgerBook(Protocol):
     async def post_fill(self, fill: FillRow) -> None:
         """Book a fill: postings that sum to zero, its reservation consumed, the fill marked settled."""
 
+    async def releasable(self, parent_id: str) -> bool:
+        """Tell whether a parent is closed and nothing of it can still change a balance.
+
+        That is: every child final, every child's fills recorded as far as the venue reports it filled, all settled.
+        """
+
     async def release(self, parent_id: str) -> None:
         """Void what is left of a parent's reservation and mark it released."""
 
@@ -144,8 +150,11 @@ class Ledger(Protocol):
     async def own(self, resource: str, owner: str) -> Fence:
         """Take a resource: its epoch rises, and every earlier owner is fenced off."""
 
-    async def work(self, portfolios: Sequence[str] | None = None) -> Sequence[WorkItem]:
-        """Return every parent that is not released, of these portfolios or of all."""
+    async def work(self, shards: Sequence[int]) -> Sequence[WorkItem]:
+        """Return every parent of these shards that is not released."""
+
+    async def work_of(self, portfolio_id: str) -> Sequence[WorkItem]:
+        """Return every parent of one portfolio that is not released."""
 
     async def unsettled(self, account: str) -> Sequence[tuple[ParentOrder, ChildOrder]]:
         """Return children that only the venue can settle: submitted, unknown, or filled beyond what is recorded."""
