@@ -8,5 +8,6 @@ Three clocks, kept apart on purpose:
   trades are market time, because consumers order events by event time.
 - the **recorder's** receive times only pace the tape; its constant offset against the event times is taken out.
 
-The pure parts (engine, accounts, filters, book, market generators, faults) know none of them: time comes in with events.
+The pure parts (engine, accounts, filters, book, market generators, faults) know none of them: time comes in with the
+events.
 """

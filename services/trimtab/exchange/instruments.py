@@ -1,0 +1,98 @@
+"""Trading rules of the symbols listed here: tick, step, notional and the starting price of a synthetic market.
+
+Ticks, steps and minimum notionals are those Binance spot published for these pairs; prices are of mid-2024.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+MIN_UNIT = Decimal("0.00000001")
+"""The smallest amount of any asset: balances, fees and quote amounts have 8 decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One symbol's rules. `tick` and `step` in quote and base units; notionals in quote units."""
+
+    symbol: str
+    base: str
+    quote: str
+    tick: Decimal
+    step: Decimal
+    min_notional: Decimal = Decimal(5)
+    max_notional: Decimal = Decimal(9_000_000)
+    max_price: Decimal = Decimal(1_000_000)
+    max_quantity: Decimal = Decimal(9_000_000)
+    max_market_quantity: Decimal = Decimal(9_000_000)
+    percent_up: Decimal = Decimal(5)
+    percent_down: Decimal = Decimal("0.2")
+    max_open_orders: int = 200
+
+
+_QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
+
+_RULES: dict[str, tuple[str, str, str, str]] = {
+    # base: tick, step, largest market order, price at the start of a synthetic market
+    "BTC": ("0.01", "0.00001", "120", "61837.64"),
+    "ETH": ("0.01", "0.0001", "2200", "2678.40"),
+    "SOL": ("0.01", "0.001", "30000", "156.30"),
+    "XRP": ("0.0001", "0.1", "4000000", "0.6123"),
+    "AVAX": ("0.01", "0.01", "60000", "22.35"),
+    "LINK": ("0.01", "0.01", "90000", "10.62"),
+    "ADA": ("0.0001", "0.1", "2500000", "0.3382"),
+    "DOGE": ("0.00001", "1", "9000000", "0.10370"),
+    "DOT": ("0.001", "0.01", "200000", "4.652"),
+    "LTC": ("0.01", "0.001", "20000", "60.85"),
+    "BNB": ("0.1", "0.001", "9000", "512.4"),
+    "ATOM": ("0.001", "0.01", "150000", "4.931"),
+}
+
+DEFAULT_SYMBOLS = tuple(f"{base}USDT" for base in _RULES)
+
+
+def split(symbol: str) -> tuple[str, str]:
+    """Base and quote asset of a symbol such as BTCUSDT.
+
+    Raises ValueError if it ends in no known quote asset.
+    """
+    for quote in _QUOTES:
+        if symbol.endswith(quote) and len(symbol) > len(quote):
+            return symbol[: -len(quote)], quote
+    raise ValueError(f"symbol {symbol}: no known quote asset at its end; allowed: {', '.join(_QUOTES)}")
+
+
+def listed(symbol: str) -> Instrument | None:
+    """The rules of a listed USDT pair, or None."""
+    base, quote = split(symbol)
+    rules = _RULES.get(base)
+    if rules is None or quote != "USDT":
+        return None
+    tick, step, market, _ = rules
+    return Instrument(symbol, base, quote, Decimal(tick), Decimal(step), max_market_quantity=Decimal(market))
+
+
+def start_price(symbol: str) -> Decimal:
+    """Where a synthetic market of this symbol begins, in quote units.
+
+    Raises ValueError for a symbol that has no rules here.
+    """
+    base, quote = split(symbol)
+    if base not in _RULES or quote != "USDT":
+        raise ValueError(f"symbol {symbol}: not in the synthetic market; allowed: {', '.join(DEFAULT_SYMBOLS)}")
+    return Decimal(_RULES[base][3])
+
+
+def _finest(values: Iterable[Decimal]) -> Decimal:
+    exponent = 0
+    for value in values:
+        found = value.normalize().as_tuple().exponent
+        if isinstance(found, int):
+            exponent = min(exponent, found)
+    return Decimal(1).scaleb(exponent)
+
+
+def inferred(symbol: str, prices: Iterable[Decimal], quantities: Iterable[Decimal]) -> Instrument:
+    """Rules for a recorded symbol that is not listed: the finest price and quantity seen are its tick and step."""
+    base, quote = split(symbol)
+    return Instrument(symbol, base, quote, _finest(prices), _finest(quantities))

@@ -1,0 +1,180 @@
+"""The exchange's journal: what it accepted and executed, in order, one JSON object a line, only ever appended to.
+
+Every line has `n` (1, 2, 3 ...), `kind`, `wall_us` and `market_us`. A line is on its way to the disk before the answer
+that it is about leaves. Kinds:
+
+- `opened`: the exchange's start, with its symbols and market;
+- `account`: an account's name and terms (never its secret);
+- `request`: an accepted request, as asked; `rejected`: a refused one, with code and text;
+- `order`: an order's state after a report; `execution`: one fill; `balance`: one balance after a change;
+- `fault`: a fault that struck, and what it struck.
+
+`read_journal` gives it all back: the oracle of reliability tests.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, Order
+
+
+class JournalError(Exception):
+    """A journal that cannot be written to or read; the message names file and line."""
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    raise TypeError(f"{type(value).__name__} has no place in the journal")
+
+
+class Journal:
+    """The writing end. `wall_us` gives the wall clock in microseconds.
+
+    Raises JournalError if the file already holds something: one journal is one run.
+    """
+
+    def __init__(self, path: Path, wall_us: Callable[[], int]) -> None:
+        self.path = path
+        self.counts: dict[str, int] = {}
+        self._wall_us = wall_us
+        self._number = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size:
+                raise JournalError(f"{path}: holds the journal of another run; give a new file or remove it")
+            self._stream: BinaryIO = path.open("ab", buffering=1 << 16)
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}; needed: a file that can be written") from error
+
+    def write(self, kind: str, market_us: int, **entries: object) -> None:
+        """Append one line; `flush` sends it off."""
+        self._number += 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        line = {"n": self._number, "kind": kind, "wall_us": self._wall_us(), "market_us": market_us, **entries}
+        self._stream.write(orjson.dumps(line, default=_plain))
+        self._stream.write(b"\n")
+
+    def record(self, event: EngineEvent) -> None:
+        """Append what the engine reports."""
+        if isinstance(event, BalanceChange):
+            self.write("balance", event.time_us, **_entries(event))
+            return
+        caused = event.client_order_id
+        self.write("order", event.time_us, report=event.kind, caused_by=caused, **_entries(event.order))
+        if event.execution is not None:
+            self.write("execution", event.time_us, **_entries(event.execution))
+
+    def flush(self) -> None:
+        """Hand all lines to the operating system: they outlive this process."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._stream.close()
+
+
+def _entries(value: BalanceChange | Order | Execution) -> dict[str, Any]:
+    return asdict(value)
+
+
+@dataclass(slots=True)
+class JournalContents:
+    """A journal, read: the exchange's own truth.
+
+    `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are (free, locked)
+    by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`, `requests` and
+    `rejected` are the lines as written.
+    """
+
+    accounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    orders: dict[tuple[str, str, int], Order] = field(default_factory=dict)
+    executions: list[Execution] = field(default_factory=list)
+    balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = field(default_factory=dict)
+    transfers: list[BalanceChange] = field(default_factory=list)
+    faults: list[Mapping[str, Any]] = field(default_factory=list)
+    requests: list[Mapping[str, Any]] = field(default_factory=list)
+    rejected: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def executions_of(self, account: str) -> list[Execution]:
+        """One account's fills, in order."""
+        return [execution for execution in self.executions if execution.account == account]
+
+    def orders_of(self, account: str, client_order_id: str) -> list[Order]:
+        """Every order an account placed under a client id: more than one if the id was used again."""
+        found = self.orders.values()
+        return [order for order in found if (order.account, order.client_order_id) == (account, client_order_id)]
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a whole journal. A last line that was cut off by a kill is left out.
+
+    Raises JournalError at a line that is no journal line, or out of order.
+    """
+    contents = JournalContents()
+    for line in _lines(path):
+        _take(contents, line)
+    return contents
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    for number, text in enumerate(raw.split(b"\n")[:-1], 1):
+        try:
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise JournalError(f"{path}:{number}: {error}") from error
+        if not isinstance(line, dict) or line.get("n") != number or "kind" not in line:
+            raise JournalError(f"{path}:{number}: not line {number} of a journal")
+        yield line
+
+
+def _take(contents: JournalContents, line: dict[str, Any]) -> None:
+    kind = line["kind"]
+    if kind == "order":
+        order = _order(line)
+        contents.orders[order.account, order.symbol, order.order_id] = order
+    elif kind == "execution":
+        contents.executions.append(_execution(line))
+    elif kind == "balance":
+        change = _balance(line)
+        contents.balances.setdefault(change.account, {})[change.asset] = change.free, change.locked
+        if change.reason in {"deposit", "withdrawal"}:
+            contents.transfers.append(change)
+    elif kind == "account":
+        contents.accounts[line["account"]] = line
+    elif kind == "fault":
+        contents.faults.append(line)
+    elif kind == "request":
+        contents.requests.append(line)
+    elif kind == "rejected":
+        contents.rejected.append(line)
+
+
+def _read(line: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+    values = {f.name: line[f.name] for f in fields(kind)}
+    return {name: Decimal(values[name]) if f in {Decimal, "Decimal"} else values[name] for name, f in _types(kind)}
+
+
+def _types(kind: type[Any]) -> list[tuple[str, Any]]:
+    return [(f.name, f.type) for f in fields(kind)]
+
+
+def _order(line: Mapping[str, Any]) -> Order:
+    return Order(**_read(line, Order))
+
+
+def _execution(line: Mapping[str, Any]) -> Execution:
+    return Execution(**_read(line, Execution))
+
+
+def _balance(line: Mapping[str, Any]) -> BalanceChange:
+    return BalanceChange(**_read(line, BalanceChange))

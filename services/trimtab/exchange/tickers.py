@@ -1,0 +1,115 @@
+"""What is told about a market in sums: the 24-hour ticker and candles, counted from its trades since the start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.exchange.book import ZERO
+from trimtab.exchange.market import Snapshot, Trade
+
+MINUTE_US = 60_000_000
+DAY_US = 86_400_000_000
+
+
+@dataclass(slots=True)
+class Candle:
+    """Prices in quote units, volume in base and quote units, from `open_us` on."""
+
+    open_us: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal = ZERO
+    quote_volume: Decimal = ZERO
+    trades: int = 0
+    bought: Decimal = ZERO
+    bought_quote: Decimal = ZERO
+    first_trade_id: int = -1
+    last_trade_id: int = -1
+
+    def add(self, other: "Candle") -> None:
+        """Put a later candle onto this one."""
+        self.high, self.low = max(self.high, other.high), min(self.low, other.low)
+        self.close = other.close
+        self.volume += other.volume
+        self.quote_volume += other.quote_volume
+        self.trades += other.trades
+        self.bought += other.bought
+        self.bought_quote += other.bought_quote
+        if self.first_trade_id < 0:
+            self.first_trade_id = other.first_trade_id
+        self.last_trade_id = max(self.last_trade_id, other.last_trade_id)
+
+
+class Tape:
+    """One symbol's minutes, without a hole from its first moment on."""
+
+    def __init__(self) -> None:
+        self._minutes: list[Candle] = []
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Start at the snapshot's mid price."""
+        if snapshot.bids and snapshot.asks and not self._minutes:
+            mid = (snapshot.bids[0][0] + snapshot.asks[0][0]) / 2
+            self._minutes.append(Candle(_minute(snapshot.time_us), mid, mid, mid, mid))
+
+    def trade(self, trade: Trade) -> None:
+        """Count a trade."""
+        cost = trade.price * trade.quantity
+        bought, bought_quote = (ZERO, ZERO) if trade.buyer_is_maker else (trade.quantity, cost)
+        price, identity = trade.price, trade.trade_id
+        single = Candle(
+            _minute(trade.time_us), price, price, price, price, trade.quantity, cost, 1, bought, bought_quote,
+            identity, identity,
+        )  # fmt: skip
+        self._extend(single.open_us)
+        if not self._minutes or self._minutes[-1].open_us < single.open_us:
+            self._minutes.append(single)
+        elif self._minutes[-1].trades:
+            self._minutes[-1].add(single)
+        else:
+            self._minutes[-1] = single
+
+    def candles(self, interval_us: int, now_us: int) -> list[Candle]:
+        """Candles of a whole number of minutes up to now, aligned to the epoch."""
+        self._extend(_minute(now_us) + MINUTE_US)
+        found: list[Candle] = []
+        for minute in self._minutes:
+            start_us = minute.open_us // interval_us * interval_us
+            if found and found[-1].open_us == start_us:
+                found[-1].add(minute)
+            else:
+                found.append(_copy(minute, start_us))
+        return found
+
+    def day(self, now_us: int) -> Candle | None:
+        """The last 24 hours as one candle; None before the first event."""
+        return total([m for m in self._minutes if m.open_us > now_us - DAY_US])
+
+    def _extend(self, end_us: int) -> None:
+        """Minutes without trades, up to (not including) `end_us`."""
+        while self._minutes and self._minutes[-1].open_us + MINUTE_US < end_us:
+            close = self._minutes[-1].close
+            self._minutes.append(Candle(self._minutes[-1].open_us + MINUTE_US, close, close, close, close))
+
+
+def total(candles: Sequence[Candle]) -> Candle | None:
+    """Consecutive candles as one."""
+    if not candles:
+        return None
+    whole = _copy(candles[0], candles[0].open_us)
+    for candle in candles[1:]:
+        whole.add(candle)
+    return whole
+
+
+def _minute(time_us: int) -> int:
+    return time_us // MINUTE_US * MINUTE_US
+
+
+def _copy(candle: Candle, open_us: int) -> Candle:
+    return Candle(
+        open_us, candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume,
+        candle.trades, candle.bought, candle.bought_quote, candle.first_trade_id, candle.last_trade_id,
+    )  # fmt: skip
