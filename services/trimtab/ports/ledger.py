@@ -128,7 +128,9 @@ class LedgerBook(Protocol):
     ) -> bool:
         """Book a deposit (positive) or withdrawal (negative) of a holder, once per entry_id."""
 
-    async def bump(self, portfolio_id: str, reason: str, not_before_us: int | None = None) -> int:
+    async def bump(
+        self, portfolio_id: str, reason: str, event_time_us: int, not_before_us: int | None = None
+    ) -> int:
         """Raise the ledger version, put the new portfolio.state into the outbox, and return the version."""
 
     async def halt(self, portfolio_id: str, reason: str) -> None: ...
