@@ -99,3 +99,8 @@ def key_unknown() -> VenueError:
 def window_too_wide() -> VenueError:
     """A recvWindow over a minute."""
     return VenueError(-1131, "recvWindow must be less than 60000")
+
+
+def bad_response_type() -> VenueError:
+    """A newOrderRespType that is none of ACK, RESULT, FULL."""
+    return VenueError(-1136, "Invalid newOrderRespType.")

@@ -1,6 +1,7 @@
 """How the exchange misbehaves: on command, and on a schedule that a seed determines.
 
-A fault is armed with a kind, the requests it strikes, how often, and with what chance. Four places where one can strike:
+A fault is armed with a kind, the requests it strikes, how often, and with what chance. It strikes in one of four
+places:
 
 - `before`: the request never reaches the matching engine;
 - `after`: it was carried out, and the answer does not say so;

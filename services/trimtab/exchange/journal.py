@@ -87,9 +87,9 @@ def _entries(value: BalanceChange | Order | Execution) -> dict[str, Any]:
 class JournalContents:
     """A journal, read: the exchange's own truth.
 
-    `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are (free, locked)
-    by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`, `requests` and
-    `rejected` are the lines as written.
+    `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are
+    (free, locked) by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`,
+    `requests` and `rejected` are the lines as written.
     """
 
     accounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -160,12 +160,7 @@ def _take(contents: JournalContents, line: dict[str, Any]) -> None:
 
 
 def _read(line: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
-    values = {f.name: line[f.name] for f in fields(kind)}
-    return {name: Decimal(values[name]) if f in {Decimal, "Decimal"} else values[name] for name, f in _types(kind)}
-
-
-def _types(kind: type[Any]) -> list[tuple[str, Any]]:
-    return [(f.name, f.type) for f in fields(kind)]
+    return {f.name: Decimal(line[f.name]) if f.type is Decimal else line[f.name] for f in fields(kind)}
 
 
 def _order(line: Mapping[str, Any]) -> Order:

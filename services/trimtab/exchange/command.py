@@ -1,0 +1,121 @@
+"""Starting the exchange: from a command's options to a running process."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import typer
+from pydantic import ValidationError
+
+from trimtab.exchange.clock import MarketClock, wall_us
+from trimtab.exchange.controls import AccountsFile, AccountSpec, complaint
+from trimtab.exchange.faults import Faults
+from trimtab.exchange.instruments import DEFAULT_SYMBOLS
+from trimtab.exchange.journal import Journal, JournalError
+from trimtab.exchange.market import Market
+from trimtab.exchange.recorded import RecordedMarket, TapeError
+from trimtab.exchange.server import start
+from trimtab.exchange.synthetic import SyntheticMarket
+from trimtab.exchange.venue import Venue
+
+DEMO_ACCOUNT = {
+    "name": "demo",
+    "api_key": "demo-key",
+    "secret": "demo-secret",
+    "balances": {"USDT": "1000000", "BTC": "10", "ETH": "200", "BNB": "100"},
+}
+"""The account there is when no file names any."""
+
+
+class UsageError(Exception):
+    """Options that do not fit together or name something that cannot be used; the message is one clear line."""
+
+
+def build_market(
+    tapes: Sequence[Path], seed: int | None, symbols: Sequence[str], volatility: float, epoch_us: int | None
+) -> Market:
+    """The market the options ask for.
+
+    Raises UsageError.
+    """
+    if bool(tapes) == (seed is not None):
+        raise UsageError("exactly one of --tape and --synthetic is needed")
+    try:
+        if seed is None:
+            return RecordedMarket(tapes, symbols)
+        start_us = wall_us() if epoch_us is None else epoch_us
+        return SyntheticMarket(seed, symbols or DEFAULT_SYMBOLS, volatility=volatility, start_us=start_us)
+    except (TapeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+
+
+def read_accounts(path: Path | None) -> list[AccountSpec]:
+    """The accounts a file names; the demo account without a file.
+
+    Raises UsageError.
+    """
+    if path is None:
+        return [AccountSpec.model_validate(DEMO_ACCOUNT)]
+    try:
+        return AccountsFile.model_validate_json(path.read_bytes()).accounts
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: {complaint(error)}") from error
+
+
+def run(
+    port: int,
+    journal: Path,
+    *,
+    tapes: Sequence[Path] = (),
+    synthetic: int | None = None,
+    speed: float = 1.0,
+    accounts: Path | None = None,
+    symbols: Sequence[str] = (),
+    volatility: float = 1.0,
+    epoch_us: int | None = None,
+    faults_seed: int | None = None,
+    ready_file: Path | None = None,
+    paused: bool = False,
+) -> None:
+    """Run the exchange until SIGINT or SIGTERM. Prints (and writes to `ready_file`) one JSON line with its port.
+
+    Raises UsageError before anything has started.
+    """
+    if not speed > 0:
+        raise UsageError(f"--speed {speed}: must be positive")
+    market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
+    specs = read_accounts(accounts)
+    clock = MarketClock(market.start_us, speed, paused=paused)
+    try:
+        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0))
+    except JournalError as error:
+        raise UsageError(str(error)) from error
+    for spec in specs:
+        try:
+            spec.open(venue)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    asyncio.run(_serve(venue, market, port, faults_seed, ready_file))
+
+
+async def _serve(venue: Venue, market: Market, port: int, fault_seed: int | None, ready_file: Path | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        runner, bound = await start(venue, market, port, fault_seed)
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+    ready = orjson.dumps({"port": bound, "symbols": sorted(market.instruments), "market_us": market.start_us}).decode()
+    if ready_file is not None:
+        partial = ready_file.with_suffix(".partial")
+        partial.write_text(ready + "\n")
+        partial.replace(ready_file)
+    typer.echo(ready)
+    await stopped.wait()
+    await runner.cleanup()

@@ -1,0 +1,198 @@
+"""What a test says to the exchange, under /sim/: accounts, transfers, faults, the clock, and how things stand."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trimtab.exchange.accounts import Account
+from trimtab.exchange.errors import VenueError
+from trimtab.exchange.faults import Fault, Kind
+from trimtab.exchange.rest import answer, decimal_text
+from trimtab.exchange.signing import Credentials
+from trimtab.exchange.venue import Venue
+
+Amount = Annotated[Decimal, Field(gt=0, decimal_places=8)]
+Rate = Annotated[Decimal, Field(ge=0, lt=1)]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountSpec(_Strict):
+    """An account to open. Fees as fractions; `fee_asset` such as BNB pays them from its balance, discounted."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    api_key: Annotated[str, Field(min_length=1, max_length=128)]
+    secret: Annotated[str, Field(min_length=1, max_length=128)]
+    balances: dict[str, Annotated[Decimal, Field(ge=0, decimal_places=8)]] = {}
+    maker_fee: Rate = Decimal("0.001")
+    taker_fee: Rate = Decimal("0.001")
+    fee_asset: str | None = None
+    fee_discount: Rate = Decimal("0.25")
+
+    def open(self, venue: Venue) -> None:
+        """Open it.
+
+        Raises ValueError if its name or API key is taken.
+        """
+        account = Account(self.name, self.maker_fee, self.taker_fee, self.fee_asset, self.fee_discount)
+        venue.open_account(account, Credentials(self.name, self.api_key, self.secret), self.balances)
+
+
+class AccountsFile(_Strict):
+    """What `--accounts` names: a JSON object with a list of accounts."""
+
+    accounts: list[AccountSpec]
+
+
+class _Transfer(_Strict):
+    account: str
+    asset: str
+    amount: Amount
+
+
+class _Speed(_Strict):
+    speed: Annotated[float, Field(gt=0)]
+
+
+class _FaultSpec(_Strict):
+    kind: Kind
+    endpoint: str = ""
+    count: Annotated[int, Field(ge=1)] | None = 1
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    status: Annotated[int, Field(ge=500, le=599)] = 503
+    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
+    latency_ms: Annotated[int, Field(ge=0)] = 1000
+    streams: Literal["market", "user", "all"] = "all"
+
+
+class Controls:
+    """The endpoints under /sim/."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """All of them."""
+        return (
+            web.get("/sim/status", self._status),
+            web.post("/sim/accounts", self._open_account),
+            web.get("/sim/accounts/{name}", self._account),
+            web.post("/sim/deposit", self._deposit),
+            web.post("/sim/withdraw", self._withdraw),
+            web.post("/sim/faults", self._arm),
+            web.get("/sim/faults", self._armed),
+            web.delete("/sim/faults", self._disarm),
+            web.post("/sim/pause", self._pause),
+            web.post("/sim/resume", self._resume),
+            web.post("/sim/speed", self._speed),
+            web.get("/sim/journal/summary", self._journal),
+        )
+
+    async def _status(self, _: web.Request) -> web.Response:
+        venue = self._venue
+        return answer(
+            {
+                "market_us": venue.now_us(),
+                "speed": venue.clock.speed,
+                "paused": venue.clock.paused,
+                "events": venue.events,
+                "ended": venue.ended,
+                "messages_sent": venue.hub.sent,
+                "connections": len(venue.hub.connections),
+                "symbols": sorted(venue.engine.instruments),
+                "accounts": sorted(venue.engine.accounts.by_name),
+            }
+        )
+
+    async def _open_account(self, request: web.Request) -> web.Response:
+        spec = await _body(request, AccountSpec)
+        try:
+            spec.open(self._venue)
+        except ValueError as error:
+            raise VenueError(-1, str(error), 409) from error
+        return answer({"account": spec.name}, 201)
+
+    async def _account(self, request: web.Request) -> web.Response:
+        name = self._known(request.match_info["name"])
+        account = self._venue.engine.accounts.by_name[name]
+        balances = {
+            asset: {"free": decimal_text(balance.free), "locked": decimal_text(balance.locked)}
+            for asset, balance in sorted(account.balances.items())
+        }
+        return answer(
+            {"account": name, "balances": balances, "open_orders": len(self._venue.engine.history.open_orders(name))}
+        )
+
+    async def _deposit(self, request: web.Request) -> web.Response:
+        spec = await _body(request, _Transfer)
+        self._venue.transfer(self._known(spec.account), spec.asset, spec.amount)
+        return answer({"account": spec.account})
+
+    async def _withdraw(self, request: web.Request) -> web.Response:
+        spec = await _body(request, _Transfer)
+        self._venue.transfer(self._known(spec.account), spec.asset, -spec.amount)
+        return answer({"account": spec.account})
+
+    async def _arm(self, request: web.Request) -> web.Response:
+        spec = await _body(request, _FaultSpec)
+        fault = self._venue.faults.arm(Fault(**spec.model_dump()))
+        if fault.place == "socket":
+            self._venue.drop_sockets(fault)
+            self._venue.faults.disarm(fault.fault_id)
+        return answer(asdict(fault), 201)
+
+    async def _armed(self, _: web.Request) -> web.Response:
+        return answer([asdict(fault) for fault in self._venue.faults.armed()])
+
+    async def _disarm(self, request: web.Request) -> web.Response:
+        text = request.query.get("fault_id")
+        if text is not None and not text.isdigit():
+            raise VenueError(-1, f"fault_id {text!r}: must be a number")
+        return answer({"disarmed": self._venue.faults.disarm(int(text) if text else None)})
+
+    async def _pause(self, _: web.Request) -> web.Response:
+        self._venue.clock.set(paused=True)
+        return answer({"paused": True})
+
+    async def _resume(self, _: web.Request) -> web.Response:
+        self._venue.clock.set(paused=False)
+        return answer({"paused": False})
+
+    async def _speed(self, request: web.Request) -> web.Response:
+        spec = await _body(request, _Speed)
+        self._venue.clock.set(speed=spec.speed)
+        return answer({"speed": spec.speed})
+
+    async def _journal(self, _: web.Request) -> web.Response:
+        journal = self._venue.journal
+        return answer({"path": str(journal.path), "lines": dict(sorted(journal.counts.items()))})
+
+    def _known(self, name: str) -> str:
+        if name not in self._venue.engine.accounts.by_name:
+            raise VenueError(-1, f"account {name!r}: not here", 404)
+        return name
+
+
+async def _body(request: web.Request, model: type[_Model]) -> _Model:
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise VenueError(-1, complaint(error)) from error
+
+
+def complaint(error: ValidationError) -> str:
+    """A validation error in one line: where, what was found, what is allowed."""
+    parts: list[str] = []
+    for found in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in found["loc"]) or "body"
+        value: Any = found.get("input")
+        parts.append(f"{where}: {found['msg']}, found {value!r}"[:200])
+    return "; ".join(parts)

@@ -1,0 +1,191 @@
+"""The exchange as a whole: engine, journal, streams and faults behind the few things that can be asked of it.
+
+Whatever changes something is written to the journal first, then told to the user streams, then answered.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from decimal import Decimal
+
+import orjson
+
+from trimtab.exchange import wire
+from trimtab.exchange.accounts import Account, BalanceError
+from trimtab.exchange.broadcast import Broadcast
+from trimtab.exchange.clock import MarketClock, wall_us
+from trimtab.exchange.engine import Engine
+from trimtab.exchange.errors import VenueError
+from trimtab.exchange.faults import Fault, Faults
+from trimtab.exchange.journal import Journal
+from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
+from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, Report
+from trimtab.exchange.signing import Credentials, Keys
+from trimtab.exchange.streams import Hub
+from trimtab.exchange.tickers import Tape
+from trimtab.exchange.users import UserStreams
+
+
+class Venue:
+    """One running exchange on one market."""
+
+    def __init__(self, market: Market, journal: Journal, clock: MarketClock, faults: Faults) -> None:
+        self.engine = Engine(market.instruments)
+        self.journal = journal
+        self.clock = clock
+        self.faults = faults
+        self.keys = Keys()
+        self.hub = Hub()
+        self.users = UserStreams(self.hub)
+        self.tapes = {symbol: Tape() for symbol in market.instruments}
+        self.events = 0
+        self.ended = False
+        self._broadcast = Broadcast(self.hub, self.tapes)
+        self._last_us = market.start_us
+        journal.write("opened", market.start_us, symbols=sorted(market.instruments), market=type(market).__name__)
+        journal.flush()
+
+    def now_us(self) -> int:
+        """Market time: never before an event that has happened."""
+        self._last_us = max(self._last_us, self.clock.now_us())
+        return self._last_us
+
+    # Market
+
+    def market(self, event: MarketEvent) -> None:
+        """Let the market move and tell everybody."""
+        self.events += 1
+        self._last_us = max(self._last_us, event.time_us)
+        if isinstance(event, Trade):
+            self.tapes[event.symbol].trade(event)
+        elif isinstance(event, Snapshot):
+            self.tapes[event.symbol].begin(event)
+        happened = self.engine.market(event)
+        self._broadcast.event(event)
+        self._broadcast.tick(event.time_us)
+        if happened:
+            self._tell(happened)
+
+    # Accounts
+
+    def open_account(self, account: Account, credentials: Credentials, deposits: Mapping[str, Decimal]) -> None:
+        """Add an account.
+
+        Raises ValueError if name or API key is taken.
+        """
+        self.keys.add(credentials)
+        moment = self.now_us()
+        terms = {
+            "account": account.name,
+            "api_key": credentials.api_key,
+            "maker_fee": account.maker_fee,
+            "taker_fee": account.taker_fee,
+            "fee_asset": account.fee_asset,
+        }
+        happened = self.engine.open_account(account, deposits, moment)
+        self.journal.write("account", moment, **terms)
+        self._tell(happened)
+
+    def transfer(self, account: str, asset: str, amount: Decimal) -> None:
+        """A deposit (positive) or withdrawal (negative) from outside.
+
+        Raises VenueError -2010 if less is free than withdrawn.
+        """
+        try:
+            change = self.engine.transfer(account, asset, amount, self.now_us())
+        except BalanceError as error:
+            raise VenueError(-2010, f"{account}: {error}") from error
+        self._tell([change])
+
+    # Orders
+
+    def place(self, account: str, new: NewOrder) -> tuple[Order, list[Execution]]:
+        """Place an order; it, as it is now, and its immediate fills.
+
+        Raises VenueError as the engine does.
+        """
+        moment = self.now_us()
+        asked = {"account": account, "method": "order.place", **asdict(new)}
+        try:
+            order, happened = self.engine.place(account, new, moment)
+        except VenueError as error:
+            self._reject(asked, error, moment)
+            raise
+        self.journal.write("request", moment, order_id=order.order_id, **asked)
+        self._tell(happened)
+        fills = [e.execution for e in happened if isinstance(e, Report) and e.execution is not None]
+        return order, [fill for fill in fills if fill.account == account and fill.order_id == order.order_id]
+
+    def cancel(
+        self, account: str, symbol: str, order_id: int | None, client_order_id: str | None, request_id: str
+    ) -> Order:
+        """Cancel an open order.
+
+        Raises VenueError as the engine does.
+        """
+        moment = self.now_us()
+        asked = {
+            "account": account,
+            "method": "order.cancel",
+            "symbol": symbol,
+            "order_id": order_id,
+            "client_order_id": client_order_id,
+        }
+        try:
+            order, happened = self.engine.cancel(account, symbol, order_id, client_order_id, request_id, moment)
+        except VenueError as error:
+            self._reject(asked, error, moment)
+            raise
+        self.journal.write("request", moment, request_id=request_id, **asked)
+        self._tell(happened)
+        return order
+
+    # Faults
+
+    def note_fault(self, fault: Fault, struck: str, **more: object) -> None:
+        """Write down that a fault has struck something."""
+        self.journal.write("fault", self.now_us(), fault=fault.kind, fault_id=fault.fault_id, struck=struck, **more)
+        self.journal.flush()
+
+    def drop_sockets(self, fault: Fault) -> int:
+        """Let a websocket_drop strike now; how many connections it cut."""
+        cut = self.hub.drop(fault.streams)
+        self.note_fault(fault, f"websockets: {fault.streams}", cut=cut)
+        return cut
+
+    def _reject(self, asked: Mapping[str, object], error: VenueError, moment: int) -> None:
+        self.journal.write("rejected", moment, code=error.code, text=error.text, **asked)
+        self.journal.flush()
+
+    def _tell(self, happened: Iterable[EngineEvent]) -> None:
+        events = list(happened)
+        for event in events:
+            self.journal.record(event)
+        self.journal.flush()
+        for account, message in _user_messages(events):
+            self.users.publish(account, message)
+
+
+def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, bytes]]:
+    """User stream messages: each report, then the balances that changed with it."""
+    positions: dict[str, dict[str, BalanceChange]] = {}
+    for event in events:
+        if isinstance(event, Report):
+            yield from _positions(positions)
+            positions = {}
+            yield event.order.account, orjson.dumps(wire.execution_report(event))
+        else:
+            if event.reason in {"deposit", "withdrawal"}:
+                yield event.account, orjson.dumps(wire.balance_update(event))
+            positions.setdefault(event.account, {})[event.asset] = event
+    yield from _positions(positions)
+
+
+def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, bytes]]:
+    for account, changes in positions.items():
+        moment = max(change.time_us for change in changes.values())
+        yield account, orjson.dumps(wire.account_position(changes, moment))
+
+
+def server_ms() -> int:
+    """Server time, milliseconds: the wall clock."""
+    return wall_us() // 1000

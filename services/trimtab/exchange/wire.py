@@ -1,0 +1,342 @@
+"""Binance's JSON: how orders, trades, reports, books and tickers look on the wire. Times there are milliseconds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from trimtab.exchange.accounts import Account
+from trimtab.exchange.filters import described, fixed
+from trimtab.exchange.instruments import Instrument
+from trimtab.exchange.market import DepthUpdate, Level, Quote, Trade
+from trimtab.exchange.orders import BalanceChange, Execution, Order, Report
+from trimtab.exchange.tickers import Candle
+
+Json = dict[str, Any]
+
+RATE_LIMITS = (
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
+    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200000},
+    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61000},
+)
+_PREVENTION = "EXPIRE_MAKER"
+
+
+def levels(pairs: Iterable[Level]) -> list[list[str]]:
+    """Levels as pairs of texts."""
+    return [[fixed(price), fixed(size)] for price, size in pairs]
+
+
+def depth_update(update: DepthUpdate) -> bytes:
+    """A depthUpdate's data."""
+    if update.raw is not None:
+        return update.raw
+    return orjson.dumps(
+        {
+            "e": "depthUpdate",
+            "E": update.event_us // 1000,
+            "s": update.symbol,
+            "U": update.first_id,
+            "u": update.last_id,
+            "b": levels(update.bids),
+            "a": levels(update.asks),
+        }
+    )
+
+
+def quote(event: Quote) -> bytes:
+    """A bookTicker's data."""
+    if event.raw is not None:
+        return event.raw
+    bid, ask = (fixed(event.bid), fixed(event.bid_size)), (fixed(event.ask), fixed(event.ask_size))
+    return orjson.dumps({"u": event.update_id, "s": event.symbol, "b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]})
+
+
+def trade(event: Trade) -> bytes:
+    """A trade's data."""
+    if event.raw is not None:
+        return event.raw
+    return orjson.dumps(
+        {
+            "e": "trade",
+            "E": event.event_us // 1000,
+            "s": event.symbol,
+            "t": event.trade_id,
+            "p": fixed(event.price),
+            "q": fixed(event.quantity),
+            "T": event.event_us // 1000,
+            "m": event.buyer_is_maker,
+            "M": True,
+        }
+    )
+
+
+def mini_ticker(symbol: str, day: Candle, now_us: int) -> bytes:
+    """A 24hrMiniTicker's data."""
+    return orjson.dumps(
+        {
+            "e": "24hrMiniTicker",
+            "E": now_us // 1000,
+            "s": symbol,
+            "c": fixed(day.close),
+            "o": fixed(day.open),
+            "h": fixed(day.high),
+            "l": fixed(day.low),
+            "v": fixed(day.volume),
+            "q": fixed(day.quote_volume),
+        }
+    )
+
+
+def day_ticker(symbol: str, day: Candle, best: tuple[Level, Level], now_us: int) -> Json:
+    """The answer of ticker/24hr for one symbol; `best` is (bid, ask)."""
+    change = day.close - day.open
+    average = day.quote_volume / day.volume if day.volume else day.close
+    (bid, bid_size), (ask, ask_size) = best
+    return {
+        "symbol": symbol,
+        "priceChange": fixed(change),
+        "priceChangePercent": f"{change / day.open * 100:.3f}",
+        "weightedAvgPrice": fixed(average),
+        "prevClosePrice": fixed(day.open),
+        "lastPrice": fixed(day.close),
+        "lastQty": fixed(day.volume - day.volume),
+        "bidPrice": fixed(bid),
+        "bidQty": fixed(bid_size),
+        "askPrice": fixed(ask),
+        "askQty": fixed(ask_size),
+        "openPrice": fixed(day.open),
+        "highPrice": fixed(day.high),
+        "lowPrice": fixed(day.low),
+        "volume": fixed(day.volume),
+        "quoteVolume": fixed(day.quote_volume),
+        "openTime": day.open_us // 1000,
+        "closeTime": now_us // 1000,
+        "firstId": day.first_trade_id,
+        "lastId": day.last_trade_id,
+        "count": day.trades,
+    }
+
+
+def kline(candle: Candle, interval_us: int) -> list[int | str]:
+    """One row of klines."""
+    return [
+        candle.open_us // 1000,
+        fixed(candle.open),
+        fixed(candle.high),
+        fixed(candle.low),
+        fixed(candle.close),
+        fixed(candle.volume),
+        (candle.open_us + interval_us) // 1000 - 1,
+        fixed(candle.quote_volume),
+        candle.trades,
+        fixed(candle.bought),
+        fixed(candle.bought_quote),
+        "0",
+    ]
+
+
+def symbol_info(rules: Instrument) -> Json:
+    """One symbol of exchangeInfo."""
+    return {
+        "symbol": rules.symbol,
+        "status": "TRADING",
+        "baseAsset": rules.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": rules.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": False,
+        "amendAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": described(rules),
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": _PREVENTION,
+        "allowedSelfTradePreventionModes": [_PREVENTION],
+    }
+
+
+def account_info(account: Account, now_us: int) -> Json:
+    """The answer of account; `now_us` is market time."""
+    maker, taker = account.maker_fee, account.taker_fee
+    return {
+        "makerCommission": int(maker * 10000),
+        "takerCommission": int(taker * 10000),
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": {
+            "maker": fixed(maker),
+            "taker": fixed(taker),
+            "buyer": "0.00000000",
+            "seller": "0.00000000",
+        },
+        "canTrade": True,
+        "canWithdraw": True,
+        "canDeposit": True,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": now_us // 1000,
+        "accountType": "SPOT",
+        "balances": [
+            {"asset": asset, "free": fixed(balance.free), "locked": fixed(balance.locked)}
+            for asset, balance in sorted(account.balances.items())
+        ],
+        "permissions": ["SPOT"],
+        "uid": sum(account.name.encode()),
+    }
+
+
+def order_ack(order: Order) -> Json:
+    """A placed order, newOrderRespType ACK."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "transactTime": order.updated_us // 1000,
+    }
+
+
+def order_result(order: Order) -> Json:
+    """A placed or cancelled order, newOrderRespType RESULT."""
+    return order_ack(order) | {
+        "price": fixed(order.price),
+        "origQty": fixed(order.quantity),
+        "executedQty": fixed(order.executed),
+        "origQuoteOrderQty": fixed(order.quote_quantity),
+        "cummulativeQuoteQty": fixed(order.executed_quote),
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
+        "workingTime": order.created_us // 1000,
+        "selfTradePreventionMode": _PREVENTION,
+    }
+
+
+def order_full(order: Order, fills: Sequence[Execution]) -> Json:
+    """A placed order with its fills, newOrderRespType FULL."""
+    return order_result(order) | {
+        "fills": [
+            {
+                "price": fixed(fill.price),
+                "qty": fixed(fill.quantity),
+                "commission": fixed(fill.fee),
+                "commissionAsset": fill.fee_asset,
+                "tradeId": fill.trade_id,
+            }
+            for fill in fills
+        ]
+    }
+
+
+def order_cancelled(order: Order, request_id: str) -> Json:
+    """The answer to a cancellation whose own client id is `request_id`."""
+    return order_result(order) | {"origClientOrderId": order.client_order_id, "clientOrderId": request_id}
+
+
+def order_state(order: Order) -> Json:
+    """An order as GET order, openOrders and allOrders tell it."""
+    state = order_result(order)
+    del state["transactTime"]
+    return state | {
+        "stopPrice": "0.00000000",
+        "icebergQty": "0.00000000",
+        "time": order.created_us // 1000,
+        "updateTime": order.updated_us // 1000,
+        "isWorking": True,
+    }
+
+
+def own_trade(execution: Execution) -> Json:
+    """One row of myTrades."""
+    return {
+        "symbol": execution.symbol,
+        "id": execution.trade_id,
+        "orderId": execution.order_id,
+        "orderListId": -1,
+        "price": fixed(execution.price),
+        "qty": fixed(execution.quantity),
+        "quoteQty": fixed(execution.quote_quantity),
+        "commission": fixed(execution.fee),
+        "commissionAsset": execution.fee_asset,
+        "time": execution.time_us // 1000,
+        "isBuyer": execution.side == "BUY",
+        "isMaker": execution.maker,
+        "isBestMatch": True,
+    }
+
+
+def execution_report(report: Report) -> Json:
+    """A user stream executionReport."""
+    order, fill = report.order, report.execution
+    cancelled = report.kind == "CANCELED"
+    moment = report.time_us // 1000
+    return {
+        "e": "executionReport",
+        "E": moment,
+        "s": order.symbol,
+        "c": report.client_order_id,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
+        "q": fixed(order.quantity),
+        "p": fixed(order.price),
+        "P": "0.00000000",
+        "F": "0.00000000",
+        "g": -1,
+        "C": order.client_order_id if cancelled else "",
+        "x": report.kind,
+        "X": order.status,
+        "r": "NONE",
+        "i": order.order_id,
+        "l": fixed(fill.quantity) if fill else "0.00000000",
+        "z": fixed(order.executed),
+        "L": fixed(fill.price) if fill else "0.00000000",
+        "n": fixed(fill.fee) if fill else "0",
+        "N": fill.fee_asset if fill else None,
+        "T": moment,
+        "t": fill.trade_id if fill else -1,
+        "v": 0,
+        "I": order.order_id,
+        "w": order.is_open,
+        "m": fill.maker if fill else False,
+        "M": fill is not None,
+        "O": order.created_us // 1000,
+        "Z": fixed(order.executed_quote),
+        "Y": fixed(fill.quote_quantity) if fill else "0.00000000",
+        "Q": fixed(order.quote_quantity),
+        "W": order.created_us // 1000,
+        "V": _PREVENTION,
+    }
+
+
+def account_position(changes: Mapping[str, BalanceChange], time_us: int) -> Json:
+    """A user stream outboundAccountPosition of the assets that changed."""
+    return {
+        "e": "outboundAccountPosition",
+        "E": time_us // 1000,
+        "u": time_us // 1000,
+        "B": [
+            {"a": asset, "f": fixed(change.free), "l": fixed(change.locked)}
+            for asset, change in sorted(changes.items())
+        ],
+    }
+
+
+def balance_update(change: BalanceChange) -> Json:
+    """A user stream balanceUpdate: a deposit or withdrawal."""
+    moment = change.time_us // 1000
+    return {"e": "balanceUpdate", "E": moment, "a": change.asset, "d": fixed(change.delta_free), "T": moment}
