@@ -1,11 +1,13 @@
 """What is wrong with a configuration: every problem at once, each with path, value found and what is allowed."""
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trimtab.domain.amounts import plain
@@ -13,17 +15,47 @@ from trimtab.domain.errors import TrimtabError
 
 VALUE_LENGTH_MAX = 80
 
+ASSET = r"^[A-Z0-9]{1,20}$"
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+WINDOW = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+HTTP_URL = r"^https?://[^\s/]+"
+WEBSOCKET_URL = r"^wss?://[^\s/]+"
+TOPIC_PREFIX = r"^([a-z0-9-]+\.)?$"
+
+# every pattern that a model uses, in words
+PATTERNS = {
+    ASSET: "upper-case letters and digits, at most 20",
+    NAME: "lower-case letters, digits and hyphens, at most 63, not starting with a hyphen",
+    WINDOW: 'from-to in UTC, as "08:00-16:30", "22:00-02:00" or "00:00-24:00"',
+    HTTP_URL: "an address that starts with http:// or https://",
+    WEBSOCKET_URL: "an address that starts with ws:// or wss://",
+    TOPIC_PREFIX: "nothing, or lower-case letters, digits and hyphens ending in a dot",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Stands for a value that is not shown itself."""
+
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+HIDDEN = Described("a value that is not shown")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One problem: where it stands ("targets.BTC"), what was found (None: nothing), what is allowed."""
 
-    path: str
+    path: str  # empty: the whole
     value: object
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.path}: found {shown(self.value)}; allowed: {self.allowed}"
+        return f"{self.path or 'the whole'}: found {shown(self.value)}; allowed: {self.allowed}"
 
     def as_json(self) -> dict[str, object]:
         """Return the problem as `--json` prints it."""
@@ -45,17 +77,39 @@ def refuse(*problems: Problem) -> PydanticCustomError:
     return PydanticCustomError("problems", "refused", {"problems": problems})
 
 
-def problems_of(errors: Iterable[ErrorDetails], data: object) -> list[Problem]:
-    """Translate pydantic's errors about `data` into problems, in the order of their paths in the models."""
+def problems_of(error: ValidationError, model: type[BaseModel], data: object = None) -> list[Problem]:
+    """Translate what pydantic found wrong with `data`, in the order of the model's fields.
+
+    Without `data`, a path keeps the names of union members.
+    """
     found: list[Problem] = []
-    for error in errors:
-        path = _path(error["loc"], data)
-        if error["type"] == "problems":
-            refused: tuple[Problem, ...] = error["ctx"]["problems"]
-            found.extend(Problem(_joined(path, each.path), each.value, each.allowed) for each in refused)
+    for detail in error.errors():
+        path = _path(detail["loc"], data)
+        if detail["type"] == "problems":
+            refused: tuple[Problem, ...] = detail["ctx"]["problems"]
+            found.extend(Problem(joined(path, each.path), each.value, each.allowed) for each in refused)
+        elif detail["type"] == "extra_forbidden":
+            found.append(Problem(path, detail["input"], one_of(_keys(model, detail["loc"]), str(detail["loc"][-1]))))
         else:
-            found.append(_translated(error, path))
+            found.append(_translated(detail, path))
     return found
+
+
+def one_of(names: Iterable[str], found: str) -> str:
+    """Return "one of ..." with the name that was probably meant."""
+    known = sorted(names)
+    return f"one of {', '.join(known) or '(none)'}{meant(known, found)}"
+
+
+def meant(names: Iterable[str], found: str) -> str:
+    """Return " (did you mean ...?)", or nothing where no name is close."""
+    close = difflib.get_close_matches(found, list(names), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def joined(path: str, rest: str) -> str:
+    """Return a path one step longer; either part may be empty."""
+    return ".".join(part for part in (path, rest) if part)
 
 
 def shown(value: object) -> str:
@@ -76,22 +130,38 @@ def shown(value: object) -> str:
     return text if len(text) <= VALUE_LENGTH_MAX else text[: VALUE_LENGTH_MAX - 1] + "…"
 
 
-def _joined(path: str, rest: str) -> str:
-    return ".".join(part for part in (path, rest) if part)
-
-
 def _path(loc: tuple[int | str, ...], data: object) -> str:
     """Return the path in the file: pydantic's location without the names of union members and validators."""
-    path = ""
+    path, unknown = "", data is None
     for index, part in enumerate(loc):
         if isinstance(part, int):
             path += f"[{part}]"
             data = data[part] if isinstance(data, Sequence) and part < len(data) else None
         elif isinstance(data, Mapping) and part in data:
-            path, data = _joined(path, part), data[part]
-        elif index == len(loc) - 1 and part != "[key]":
-            path = _joined(path, part)
-    return path or "(the whole)"
+            path, data = joined(path, part), data[part]
+        elif part != "[key]" and (unknown or index == len(loc) - 1):
+            path = joined(path, part)
+    return path
+
+
+def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """Return the keys that are allowed where pydantic found an unknown one."""
+    models = [model]
+    for part in loc[:-1]:
+        inner = [each.model_fields[part].annotation for each in models if part in each.model_fields]
+        tagged = [each for each in models if "kind" in each.model_fields and part in _tags(each)]
+        models = [each for annotation in inner for each in _models(annotation)] or tagged or models
+    return {name for each in models for name in each.model_fields}
+
+
+def _tags(model: type[BaseModel]) -> tuple[object, ...]:
+    return get_args(model.model_fields["kind"].annotation)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]
 
 
 def _translated(error: ErrorDetails, path: str) -> Problem:
@@ -100,10 +170,10 @@ def _translated(error: ErrorDetails, path: str) -> Problem:
     if kind == "missing":
         return Problem(path, None, "a value; it is required")
     if kind == "union_tag_not_found":
-        return Problem(_joined(path, context["discriminator"].strip("'")), None, "a value; it is required")
+        return Problem(joined(path, context["discriminator"].strip("'")), None, "a value; it is required")
     if kind == "union_tag_invalid":
         return Problem(
-            _joined(path, context["discriminator"].strip("'")), context["tag"], f"one of {context['expected_tags']}"
+            joined(path, context["discriminator"].strip("'")), context["tag"], f"one of {context['expected_tags']}"
         )
     wording = _ALLOWED.get(kind)
     allowed = wording(context) if callable(wording) else wording
@@ -118,10 +188,9 @@ _LIST = "a list"
 
 # pydantic's error types in words; what is not here falls back on pydantic's own message
 _ALLOWED: dict[str, _Wording] = {
-    "extra_forbidden": "no such key here",
     "invalid_key": "keys that are text",
     "string_type": "text",
-    "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
+    "string_pattern_mismatch": lambda context: PATTERNS[context["pattern"]],
     "string_too_short": lambda context: f"text of at least {context['min_length']} characters",
     "bool_type": "true or false",
     "bool_parsing": "true or false",

@@ -20,29 +20,30 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from trimtab.configuration import ConfigurationError, Problem, problems_of, refuse
+from trimtab.configuration import ASSET, NAME, PATTERNS, WINDOW, ConfigurationError, Problem, problems_of, refuse
 from trimtab.domain.amounts import CONTEXT, ONE, plain, quantise
 from trimtab.domain.portfolio import Limits, NoTradeRegion, Policy, Portfolio, Threshold, Windows
-from trimtab.yaml_text import load_yaml
+from trimtab.yaml_text import read_yaml
 
 WEIGHT_SUM_TOLERANCE = Decimal("0.0001")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
-_WINDOW = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))$")
 _DECIMAL = re.compile(r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$")
 _PARSED_MAX = 65_536  # more documents than one worker has portfolios
 
 
-def _exact(value: object, info: ValidationInfo) -> object:
+def _exact(value: object, info: ValidationInfo) -> Decimal:
     """Take whole and decimal numbers from YAML and, from canonical JSON alone, decimals as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     if isinstance(value, str) and info.mode == "json" and _DECIMAL.match(value):
         return Decimal(value)
-    if isinstance(value, Decimal):
-        return value
-    raise refuse(Problem("", value, "a number"))
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise refuse(Problem("", value, "a number"))
+    if value != quantise(value):
+        raise refuse(Problem("", value, "a number of at most 18 decimals"))
+    return value
 
 
 def _once(values: list[str]) -> list[str]:
@@ -68,16 +69,17 @@ def _summing_to_one(targets: dict[str, Decimal]) -> dict[str, Decimal]:
 
 
 def _window(text: str) -> str:
-    matched = _WINDOW.match(text)
-    if matched is None or text[:5] == text[6:]:
-        raise refuse(Problem("", text, 'from-to in UTC, as "08:00-16:30", "22:00-02:00" or "00:00-24:00"'))
+    start, end = text.split("-")
+    if start == end:
+        raise refuse(Problem("", text, PATTERNS[WINDOW]))
     return text
 
 
-Number = Annotated[Decimal, BeforeValidator(_exact), Field(max_digits=38, decimal_places=18)]
-Share = Annotated[Number, Field(gt=0, le=1)]
-Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,20}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+EXACT = BeforeValidator(_exact)
+Share = Annotated[Decimal, Field(gt=0, le=1), EXACT]
+Weight = Annotated[Decimal, Field(ge=0, le=1), EXACT]
+Asset = Annotated[str, Field(pattern=ASSET)]
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class _Strict(BaseModel):
@@ -88,7 +90,7 @@ class NoTradeRegionPolicy(_Strict):
     """Trade when drift costs more than correcting it."""
 
     kind: Literal["no_trade_region"]
-    risk_aversion: Annotated[Number, Field(gt=0, le=100)] = Decimal(3)
+    risk_aversion: Annotated[Decimal, Field(gt=0, le=100), EXACT] = Decimal(3)
     max_deviation: Share | None = Field(None, description="hard outer bound on a drift, a fraction of equity")
 
 
@@ -97,7 +99,7 @@ class ThresholdPolicy(_Strict):
 
     kind: Literal["threshold"]
     absolute: Share | None = None
-    relative: Annotated[Number, Field(gt=0, le=10)] | None = None
+    relative: Annotated[Decimal, Field(gt=0, le=10), EXACT] | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> "ThresholdPolicy":
@@ -109,18 +111,20 @@ class ThresholdPolicy(_Strict):
 class LimitsSection(_Strict):
     """Brakes that hold whatever the policy says."""
 
-    min_trade: Annotated[Number, Field(ge=0, le=1_000_000_000)] = Field(Decimal(10), description="quote currency")
+    min_trade: Annotated[Decimal, Field(ge=0, le=1_000_000_000), EXACT] = Field(
+        Decimal(10), description="quote currency"
+    )
     max_trade_share: Share = Field(Decimal("0.10"), description="of equity, for one trade")
     signals_per_hour: int = Field(30, ge=1, le=3_600)
     cooldown_seconds: int = Field(0, ge=0, le=604_800)
-    slippage_budget_spreads: Annotated[Number, Field(gt=0, le=100)] = Decimal("1.5")
+    slippage_budget_spreads: Annotated[Decimal, Field(gt=0, le=100), EXACT] = Decimal("1.5")
 
 
 class WindowsSection(_Strict):
     """When trading is allowed, in UTC. A window past midnight goes on into the next day, if that day is listed."""
 
     weekdays: Annotated[list[Weekday], AfterValidator(_once)] = Field(list(WEEKDAYS), min_length=1)
-    utc: list[Annotated[str, AfterValidator(_window)]] = Field(["00:00-24:00"], min_length=1)
+    utc: list[Annotated[str, Field(pattern=WINDOW), AfterValidator(_window)]] = Field(["00:00-24:00"], min_length=1)
 
 
 class Document(_Strict):
@@ -132,9 +136,9 @@ class Document(_Strict):
     accounts: Annotated[list[Name], AfterValidator(_once)] = Field(
         [], description="venue accounts named in the settings, in order of preference"
     )
-    targets: Annotated[
-        dict[Asset, Annotated[Number, Field(ge=0, le=1)]], BeforeValidator(_fixed), AfterValidator(_summing_to_one)
-    ] = Field(description="weights by asset; they sum to 1 within 0.0001, and the quote is cash")
+    targets: Annotated[dict[Asset, Weight], BeforeValidator(_fixed), AfterValidator(_summing_to_one)] = Field(
+        description="weights by asset; they sum to 1 within 0.0001, and the quote is cash"
+    )
     policy: Annotated[NoTradeRegionPolicy | ThresholdPolicy, Field(discriminator="kind")] = NoTradeRegionPolicy(
         kind="no_trade_region"
     )
@@ -150,18 +154,12 @@ def load_document(path: Path) -> Document:
         ConfigurationError: with every problem of the file.
 
     """
+    data, problems = read_yaml(path)
     source = str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(source, [Problem("(the whole)", error.strerror, "a readable YAML file")]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(source, [Problem(f"byte {error.start}", error.reason, "text in UTF-8")]) from None
-    data, problems = load_yaml(text, source)
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(source, [*problems, *problems_of(error.errors(), data)]) from None
+        raise ConfigurationError(source, [*problems, *problems_of(error, Document, data)]) from None
     if problems:
         raise ConfigurationError(source, problems)
     return document
@@ -189,7 +187,7 @@ def parse_document(text: str, version: int) -> Portfolio:
     try:
         document = Document.model_validate_json(text)
     except ValidationError as error:
-        raise ConfigurationError("portfolio document", problems_of(error.errors(), _json(text))) from None
+        raise ConfigurationError("portfolio document", problems_of(error, Document, _json(text))) from None
     return portfolio_of(document, version)
 
 
@@ -214,16 +212,20 @@ def portfolio_of(document: Document, version: int) -> Portfolio:
 def json_schema() -> str:
     """Return the JSON Schema of the portfolio file, as it is shipped for editors."""
     schema = Document.model_json_schema(schema_generator=_Numbers)
-    schema["$schema"] = GenerateJsonSchema.schema_dialect
-    return json.dumps(schema, indent=2, sort_keys=True, default=float) + "\n"
+    return json.dumps({"$schema": GenerateJsonSchema.schema_dialect} | schema, indent=2) + "\n"
 
 
 class _Numbers(GenerateJsonSchema):
     """Decimals are numbers in the file."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        bounds = (("ge", "minimum"), ("gt", "exclusiveMinimum"), ("le", "maximum"), ("lt", "exclusiveMaximum"))
-        return {"type": "number"} | {word: float(schema[key]) for key, word in bounds if key in schema}  # type: ignore[literal-required] # the keys are literals two lines up
+        bounds = {"minimum": schema.get("ge"), "exclusiveMinimum": schema.get("gt"), "maximum": schema.get("le")}
+        return {"type": "number"} | {word: float(bound) for word, bound in bounds.items() if bound is not None}
+
+    def encode_default(self, dft: object) -> Any:
+        if isinstance(dft, BaseModel):
+            return {name: self.encode_default(value) for name, value in dft if value is not None}
+        return float(dft) if isinstance(dft, Decimal) else super().encode_default(dft)
 
 
 def _normalised(targets: dict[str, Decimal]) -> tuple[tuple[str, Decimal], ...]:

@@ -5,19 +5,42 @@ Values come from a YAML file (named by `TRIMTAB_SETTINGS`) and from the environm
 """
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
+    SettingsError,
 )
 
+from trimtab.configuration import (
+    HIDDEN,
+    HTTP_URL,
+    TOPIC_PREFIX,
+    WEBSOCKET_URL,
+    ConfigurationError,
+    Described,
+    Problem,
+    meant,
+    one_of,
+    problems_of,
+    refuse,
+)
 from trimtab.domain.errors import InvalidValueError
+from trimtab.yaml_text import read_yaml
+
+PREFIX = "TRIMTAB_"
+FILE_VARIABLE = "TRIMTAB_SETTINGS"
+# a value under such a path may be a secret, or one that was put in the wrong place
+_SECRET = re.compile(r"^(accounts|postgres)\b|key|secret|token|passw|dsn", re.IGNORECASE)
+# variables that are no settings of the services
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "TRIMTAB_MAVEN_REPOSITORY"})
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -31,14 +54,14 @@ class KafkaSettings(_Section):
     """The broker, and how this installation's topics are named."""
 
     bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
-    topic_prefix: str = Field("", pattern=r"^([a-z0-9-]+\.)?$")
+    topic_prefix: str = Field("", pattern=TOPIC_PREFIX)
     session_timeout_seconds: Seconds = 6.0
 
 
 class RegistrySettings(_Section):
     """A Confluent-compatible schema registry."""
 
-    url: str = Field("http://127.0.0.1:8081", pattern=r"^https?://.+")
+    url: str = Field("http://127.0.0.1:8081", pattern=HTTP_URL)
 
 
 class PostgresSettings(_Section):
@@ -66,8 +89,8 @@ class VenueSettings(_Section):
     """One venue: which ccxt class speaks to it, and where (None means the venue's own address)."""
 
     kind: Literal["binance"] = "binance"
-    rest_url: str | None = Field(None, pattern=r"^https?://.+")
-    websocket_url: str | None = Field(None, pattern=r"^wss?://.+")
+    rest_url: str | None = Field(None, pattern=HTTP_URL)
+    websocket_url: str | None = Field(None, pattern=WEBSOCKET_URL)
     instruments: tuple[str, ...] = ()
     requests_per_second: float = Field(20.0, gt=0)  # 80 % of the venue's limit
     recv_window_ms: int = Field(2_000, ge=100, le=60_000)
@@ -86,9 +109,14 @@ class AccountSettings(_Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> "AccountSettings":
+        problems = []
         for name in ("api_key", "secret"):
-            if (getattr(self, name) is None) == (getattr(self, f"{name}_file") is None):
-                raise ValueError(f"give exactly one of {name} and {name}_file")
+            direct, file = getattr(self, name) is not None, getattr(self, f"{name}_file") is not None
+            if direct == file:
+                found = "both" if direct else None
+                problems.append(Problem(name, found, f"exactly one of {name} and {name}_file"))
+        if problems:
+            raise refuse(*problems)
         return self
 
     def credentials(self) -> tuple[str, str]:
@@ -145,6 +173,7 @@ class ExecutorSettings(_Section):
     rest_seconds_min: float = Field(2.0, gt=0)  # event time a child rests before it is re-priced
     patience_seconds: float = Field(15.0, gt=0)  # event time the passive fill probability looks ahead
     lookup_interval_seconds: Seconds = 0.25
+    lookup_after_ms: int = Field(500, ge=0)  # age at which an unanswered order is looked up
     lookups_for_absence: int = Field(3, ge=1)
     outbox_sweep_seconds: Seconds = 1.0
     lease_seconds: Seconds = 6.0
@@ -182,9 +211,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _accounts_name_venues(self) -> "Settings":
-        for name, account in self.accounts.items():
-            if account.venue not in self.venues:
-                raise ValueError(f"accounts.{name}.venue: found {account.venue!r}; allowed: {sorted(self.venues)}")
+        unknown = [(name, account.venue) for name, account in self.accounts.items() if account.venue not in self.venues]
+        if unknown:
+            raise refuse(
+                *(Problem(f"accounts.{name}.venue", venue, one_of(self.venues, venue)) for name, venue in unknown)
+            )
         return self
 
     @classmethod
@@ -197,6 +228,71 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file over defaults."""
-        path = os.environ.get("TRIMTAB_SETTINGS")
-        file = (YamlConfigSettingsSource(settings_cls, yaml_file=path),) if path else ()
+        path = os.environ.get(FILE_VARIABLE)
+        file = (InitSettingsSource(settings_cls, _file(path)[0]),) if path else ()
         return (init_settings, env_settings, *file)
+
+
+def load_settings() -> Settings:
+    """Read every setting.
+
+    Raises:
+        ConfigurationError: with every problem of the file and of the environment; secrets' values are not shown.
+
+    """
+    path = os.environ.get(FILE_VARIABLE)
+    problems = [*(_file(path)[1] if path else ()), *_unknown_variables()]
+    settings = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems += problems_of(error, Settings)
+    except SettingsError as error:
+        field = re.findall(r'field "(\w+)"', str(error))
+        problems.append(Problem(".".join(field), HIDDEN, "JSON, or one variable a key, joined by __"))
+    if settings is None or problems:
+        raise ConfigurationError(path or "settings", [_presentable(problem) for problem in problems]) from None
+    return settings
+
+
+def _file(path: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the settings file's data and its duplicate keys."""
+    data, problems = read_yaml(Path(path))
+    if data is None:
+        data = {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigurationError(path, [Problem("", data, "a mapping of keys to values")])
+    return data, problems
+
+
+def _unknown_variables() -> list[Problem]:
+    """Return the TRIMTAB_ variables that set nothing; pydantic reads over those whose first part is no section."""
+    known = {f"{PREFIX}{name}".upper(): field for name, field in Settings.model_fields.items()}
+    names = {*OTHER_VARIABLES, *known} | {
+        f"{variable}__{key}".upper()
+        for variable, field in known.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for key in field.annotation.model_fields
+    }
+    return [
+        Problem(name, HIDDEN, f"names of settings, joined by __{meant(names, name.upper())}")
+        for name in sorted(os.environ)
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in OTHER_VARIABLES
+        and name.upper().split("__")[0] not in known
+    ]
+
+
+def _presentable(problem: Problem) -> Problem:
+    """Name the environment variable where it set the value, and show nothing that may be secret."""
+    variable = PREFIX + problem.path.replace(".", "__").upper()
+    names = {name.upper() for name in os.environ}
+    secret = _SECRET.search(problem.path) and not problem.path.endswith((".venue", "_file"))
+    value = problem.value
+    if isinstance(value, dict | list):
+        value = Described("a mapping" if isinstance(value, dict) else "a list")
+    elif value is not None and secret:
+        value = HIDDEN
+    elif isinstance(value, str):
+        value = re.sub(r"//[^/@\s]+@", "//…@", value)
+    return Problem(variable if variable in names else problem.path, value, problem.allowed)

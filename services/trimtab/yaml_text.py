@@ -2,11 +2,12 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from trimtab.configuration import ConfigurationError, Problem
+from trimtab.configuration import ConfigurationError, Described, Problem
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,6 +58,22 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.decimal)
 
 
+def read_yaml(path: Path) -> tuple[Any, list[Problem]]:
+    """Return the data of a YAML file and its duplicate keys as problems; see `load_yaml`.
+
+    Raises:
+        ConfigurationError: if the file cannot be read or is not YAML.
+
+    """
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        problem = Problem("", _words(error.strerror), "a readable YAML file")
+    except UnicodeDecodeError as error:
+        problem = Problem(f"byte {error.start}", Described(error.reason), "text in UTF-8")
+    raise ConfigurationError(str(path), [problem])
+
+
 def load_yaml(text: str, source: str) -> tuple[Any, list[Problem]]:
     """Return the data of a YAML text and its duplicate keys as problems. Numbers are `int` or `Decimal`.
 
@@ -69,11 +86,11 @@ def load_yaml(text: str, source: str) -> tuple[Any, list[Problem]]:
         loader = _Loader(text)
         return loader.get_single_data(), loader.problems
     except yaml.MarkedYAMLError as error:
-        problem = Problem(_place(error.problem_mark or error.context_mark), error.problem, "valid YAML")
+        problem = Problem(_place(error.problem_mark or error.context_mark), _words(error.problem), "valid YAML")
     except yaml.YAMLError as error:
-        problem = Problem("(the whole)", str(error).splitlines()[0], "valid YAML")
+        problem = Problem("", _words(str(error)), "valid YAML")
     except RecursionError:
-        problem = Problem("(the whole)", "too many levels", "valid YAML of a sensible depth")
+        problem = Problem("", Described("too many levels"), "valid YAML")
     finally:
         if loader is not None:
             loader.dispose()
@@ -81,4 +98,10 @@ def load_yaml(text: str, source: str) -> tuple[Any, list[Problem]]:
 
 
 def _place(mark: yaml.Mark | None) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "(the whole)"
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _words(text: str | None) -> Described:
+    """Return what the parser complains about as the noun of "found ..."."""
+    first = (text or "something else").splitlines()[0]
+    return Described(first.removeprefix("but ").removeprefix("found "))
