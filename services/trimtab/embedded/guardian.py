@@ -48,7 +48,9 @@ class Guardian:
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ignored, signal.SIG_IGN)  # the supervisor decides; its end is noticed on the socket
+            # The supervisor decides; its end is noticed on the socket. A handler and not SIG_IGN, which parts
+            # would inherit.
+            signal.signal(ignored, lambda *_: None)
         for order in self._orders(wake_read):
             if order is None:
                 self._reap()
@@ -65,12 +67,12 @@ class Guardian:
         """Orders as they come; None when a child may have ended; ends when the supervisor is gone."""
         text = b""
         while True:
-            readable, _, _ = select.select([self._control, wake], [], [])
+            readable, _, _ = select.select([self._control.fileno(), wake], [], [])
             if wake in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
                 yield None
-            if self._control in readable:
+            if self._control.fileno() in readable:
                 try:
                     piece = self._control.recv(65536)
                 except OSError:
@@ -88,7 +90,7 @@ class Guardian:
     def _start(self, order: Order) -> None:
         try:
             with open(order["log"], "ab", buffering=0) as log:  # noqa: PTH123  keep imports few: start fast
-                process = subprocess.Popen(
+                process = subprocess.Popen(  # noqa: S603  the supervisor's order
                     order["argv"],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -96,7 +98,7 @@ class Guardian:
                     env=order["env"],
                     cwd=order["cwd"],
                     start_new_session=True,
-                    preexec_fn=self._between_fork_and_exec(order),
+                    preexec_fn=self._between_fork_and_exec(order),  # noqa: PLW1509  there is one thread only
                 )
         except (OSError, subprocess.SubprocessError) as error:
             self._say({"event": "failed", "name": order["name"], "error": str(error)})
@@ -120,19 +122,19 @@ class Guardian:
 
     def _become(self, uid: int, gid: int, *, reach_files: bool) -> None:
         """Drop root. With `reach_files` keep one right: to pass through folders that only root may enter."""
-        keep = reach_files and self._libc is not None
-        if keep:
-            self._libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        linux = self._libc if reach_files else None
+        if linux is not None:
+            linux.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-        if keep:
+        if linux is not None:
             bit = 1 << CAP_DAC_OVERRIDE
             header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
             sets = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-            if self._libc.capset(header, sets) != 0:
+            if linux.capset(header, sets) != 0:
                 raise OSError(ctypes.get_errno(), "capset")
-            self._libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+            linux.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
     def _signal(self, name: str, number: int) -> None:
         if name in self._running:
@@ -155,16 +157,18 @@ class Guardian:
             members = {n: v for n, v in self._running.items() if v[1]["stop_phase"] == phase}
             for process, order in members.values():
                 process.send_signal(order["stop_signal"])
+            began = time.monotonic()
             for process, order in members.values():
-                self._await(process, time.monotonic() + order["stop_seconds"])
+                _await(process, began + order["stop_seconds"])
             self._reap()
 
-    def _await(self, process: "subprocess.Popen[bytes]", deadline: float) -> None:
-        try:
-            process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            _kill_session(process.pid)
-            process.wait()
+
+def _await(process: "subprocess.Popen[bytes]", deadline: float) -> None:
+    try:
+        process.wait(timeout=max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        _kill_session(process.pid)
+        process.wait()
 
 
 def _kill_session(pid: int) -> None:
