@@ -193,7 +193,6 @@ class ChildOrder:
     filled: Decimal = ZERO
     recorded: Decimal = ZERO
     cancel_requested: bool = False
-    absences: int = 0  # look-ups in a row that did not find it after its window had passed
 
     @property
     def leaves(self) -> Decimal:

@@ -10,6 +10,9 @@ from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState, Side
 from trimtab.messages import Break, Message, Signal
 from trimtab.ports.venue import Execution
 
+# Holder of what an account has that no portfolio was given yet.
+UNALLOCATED = "~unallocated"
+
 
 @dataclass(frozen=True, slots=True)
 class Fence:
@@ -60,6 +63,7 @@ class WorkItem:
     child: ChildOrder | None
     attempts: int
     dry_run: bool
+    halted: bool = False
 
 
 class LedgerBook(Protocol):
@@ -73,8 +77,6 @@ class LedgerBook(Protocol):
 
     async def portfolio(self, portfolio_id: str) -> PortfolioRow | None:
         """Lock and return a portfolio."""
-
-    async def seen_signal(self, signal_id: str) -> bool: ...
 
     async def record_signal(self, signal: Signal, outcome: str, reason: str) -> None:
         """Keep a settled signal (accepted or refused); at most one per (portfolio, ledger_version)."""
@@ -93,6 +95,9 @@ class LedgerBook(Protocol):
     async def add_child(self, child: ChildOrder) -> None: ...
 
     async def work_item(self, parent_id: str) -> WorkItem | None: ...
+
+    async def work_items(self, portfolio_id: str) -> Sequence[WorkItem]:
+        """Return every parent of a portfolio that is not released, in the order they were written."""
 
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None: ...
 
@@ -128,9 +133,7 @@ class LedgerBook(Protocol):
     ) -> bool:
         """Book a deposit (positive) or withdrawal (negative) of a holder, once per entry_id."""
 
-    async def bump(
-        self, portfolio_id: str, reason: str, event_time_us: int, not_before_us: int | None = None
-    ) -> int:
+    async def bump(self, portfolio_id: str, reason: str, event_time_us: int, not_before_us: int | None = None) -> int:
         """Raise the ledger version, put the new portfolio.state into the outbox, and return the version."""
 
     async def halt(self, portfolio_id: str, reason: str) -> None: ...
@@ -141,7 +144,7 @@ class LedgerBook(Protocol):
     async def next_sequence(self, portfolio_id: str) -> int: ...
 
     async def open_break(self, found: Break) -> bool:
-        """Keep a break; False if the same one is already open."""
+        """Keep a break and emit it; False if the same one (account, kind, asset) is already open."""
 
 
 class Ledger(Protocol):
@@ -158,5 +161,23 @@ class Ledger(Protocol):
     async def work_of(self, portfolio_id: str) -> Sequence[WorkItem]:
         """Return every parent of one portfolio that is not released."""
 
-    async def unsettled(self, account: str) -> Sequence[tuple[ParentOrder, ChildOrder]]:
-        """Return children that only the venue can settle: submitted, unknown, or filled beyond what is recorded."""
+    async def open_children(self, account: str) -> Sequence[tuple[ParentOrder, ChildOrder]]:
+        """Return children of an account that are not final, or are filled beyond what is recorded."""
+
+    async def unsettled_fills(self) -> Sequence[FillRow]:
+        """Return recorded fills that are not booked yet, oldest first."""
+
+    async def closed_parents(self) -> Sequence[ParentOrder]:
+        """Return parents that are closed but not released."""
+
+    async def holders(self, account: str) -> Sequence[str]:
+        """Return the portfolios that use an account, sorted."""
+
+    async def sums(self, account: str) -> dict[str, Decimal]:
+        """Return what the ledger has of an account, by asset, over all holders; zeros left out."""
+
+    async def quiet(self, account: str) -> bool:
+        """Tell whether nothing of an account is in flight: no order that is not final, no fill that is not booked."""
+
+    async def lease(self, resource: str, owner: str, seconds: float) -> Fence | None:
+        """Take a resource that is free or whose lease ran out, or renew one's own; None while another holds it."""

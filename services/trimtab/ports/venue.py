@@ -89,6 +89,14 @@ class Venue(Protocol):
     name: str
     account: str
 
+    @property
+    def absence_window_ms(self) -> int:
+        """Time after a request's own stamp at which it can no longer arrive: receive window plus clock skew.
+
+        The venue refuses a request older than its receive window. Only after that does "not found" say anything, and
+        as reads may lag it is asked more than once.
+        """
+
     async def place(
         self, parent: ParentOrder, child: ChildOrder
     ) -> ExecutionReport | Refused | NotPlaced | Unknown: ...

@@ -1,0 +1,103 @@
+"""Signals in: one transaction each, which refuses or admits, reserves, and writes the first orders as intents."""
+
+from collections.abc import Sequence
+
+from trimtab.domain.errors import InsufficientFundsError
+from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState
+from trimtab.executor.admission import Admitted, Refused, Superseded, judge, refusal
+from trimtab.executor.desk import Desk
+from trimtab.executor.intents import close_parent, fund_parent, submit_child
+from trimtab.executor.sending import Sender
+from trimtab.executor.tactics import Place, next_move
+from trimtab.executor.work import Work
+from trimtab.messages import Signal
+from trimtab.ports.ledger import LedgerBook, PortfolioRow, WorkItem
+from trimtab.ports.topics import Record
+
+
+class Intake:
+    """From a signal to orders on their way, in one commit."""
+
+    def __init__(self, desk: Desk, sender: Sender, work: Work) -> None:
+        self._desk = desk
+        self._sender = sender
+        self._work = work
+
+    async def handle(self, record: Record[Signal]) -> None:
+        """Settle one signal; orders that can go out at once are sent after the commit, the work loop does the rest.
+
+        Raises:
+            FencedError: if another executor owns the shard by now.
+            UnreachableError: if the ledger does not answer; the record will be handed in again.
+        """
+        signal = record.message
+        try:
+            outcome, children = await self._settle(signal, record.partition)
+        except InsufficientFundsError as shortage:
+            self._desk.log.warning("signal refused", signal=signal.signal_id, reason=str(shortage))
+            outcome, children = await self._refuse(signal, record.partition, refusal("insufficient_funds", signal)), ()
+        self._desk.meter.count("signals_total", outcome=outcome)
+        self._work.touch()
+        for parent, child in children:
+            self._work.run(signal.portfolio_id, self._sender.place(parent, child))
+
+    async def _settle(self, signal: Signal, shard: int) -> tuple[str, Sequence[tuple[ParentOrder, ChildOrder]]]:
+        desk = self._desk
+        async with desk.ledger.transaction() as book:
+            await book.fence(desk.ownership.fence(shard))
+            row = await book.portfolio(signal.portfolio_id)
+            match judge(signal, row, desk.market(), shard, frozenset(desk.venues)):
+                case Superseded(reason):
+                    return reason, ()
+                case Refused() as verdict:
+                    return await self._write_refusal(book, signal, verdict), ()
+                case Admitted(parents):
+                    assert row is not None
+                    children = [await self._open(book, parent, row) for parent in parents]
+                    await book.record_signal(signal, "accepted", signal.reason)
+                    rest_us = signal.deadline_us if row.dry_run else None
+                    await book.bump(signal.portfolio_id, "signal", signal.event_time_us, rest_us)
+                    return "accepted", [pair for pair in children if pair is not None]
+
+    async def _open(
+        self, book: LedgerBook, parent: ParentOrder, row: PortfolioRow
+    ) -> tuple[ParentOrder, ChildOrder] | None:
+        """Write a parent; if its funds are there, reserve them and write its first child too."""
+        desk, now_us = self._desk, self._desk.now_us()
+        if row.dry_run:
+            await self._open_dry(book, parent, now_us)
+            return None
+        if parent.state is ParentState.WAITING:
+            await book.add_parent(parent, dry_run=False)
+            return None
+        quote = desk.quote(parent)
+        instrument = desk.market().instruments[f"{parent.venue}:{parent.instrument}"]
+        funded, asset, amount = await fund_parent(book, parent, instrument.step)
+        if funded.quantity == 0:
+            await book.add_parent(parent, dry_run=False)
+            await close_parent(book, WorkItem(parent, None, 0, dry_run=False), "no_funds", now_us)
+            return None
+        await book.add_parent(funded, dry_run=False)
+        await book.reserve(funded, asset, amount)
+        item = WorkItem(funded, None, 0, dry_run=False)
+        move = next_move(item, quote, now_us, frozenset(), desk.settings)
+        if not isinstance(move, Place) or self._sender.held(funded.account):
+            return None
+        return funded, await submit_child(book, item, move, desk.clock.now_us() // 1_000, now_us)
+
+    async def _open_dry(self, book: LedgerBook, parent: ParentOrder, now_us: int) -> None:
+        await book.add_parent(parent, dry_run=True)
+        await close_parent(book, WorkItem(parent, None, 0, dry_run=True), "dry_run", now_us)
+
+    async def _refuse(self, signal: Signal, shard: int, verdict: Refused) -> str:
+        async with self._desk.ledger.transaction() as book:
+            await book.fence(self._desk.ownership.fence(shard))
+            row = await book.portfolio(signal.portfolio_id)
+            if row is None or row.ledger_version != signal.ledger_version:
+                return "older_version"
+            return await self._write_refusal(book, signal, verdict)
+
+    async def _write_refusal(self, book: LedgerBook, signal: Signal, verdict: Refused) -> str:
+        await book.record_signal(signal, "refused", verdict.reason)
+        await book.bump(signal.portfolio_id, verdict.reason, signal.event_time_us, verdict.not_before_us)
+        return verdict.reason
