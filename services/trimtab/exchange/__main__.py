@@ -19,6 +19,7 @@ def exchange(
     volatility: Annotated[float, typer.Option(help="Multiple of natural volatility (synthetic).")] = 1.0,
     epoch_us: Annotated[int | None, typer.Option(help="Market time at the start (synthetic); else now.")] = None,
     faults_seed: Annotated[int | None, typer.Option(help="Misbehave on the schedule of this seed.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[Path | None, typer.Option(help="Gets one JSON line with the port when ready.")] = None,
     paused: Annotated[bool, typer.Option(help="Stand still until POST /sim/resume.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -37,6 +38,7 @@ def exchange(
             faults_seed=faults_seed,
             ready_file=ready_file,
             paused=paused,
+            host=host,
         )
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)

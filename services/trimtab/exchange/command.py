@@ -51,15 +51,15 @@ def build_market(
         raise UsageError(str(error)) from error
 
 
-def read_accounts(path: Path | None) -> list[AccountSpec]:
-    """The accounts a file names; the demo account without a file.
+def read_accounts(path: Path | None) -> AccountsFile:
+    """What a file says of accounts; the demo account without a file.
 
     Raises UsageError.
     """
     if path is None:
-        return [AccountSpec.model_validate(DEMO_ACCOUNT)]
+        return AccountsFile(accounts=[AccountSpec.model_validate(DEMO_ACCOUNT)])
     try:
-        return AccountsFile.model_validate_json(path.read_bytes()).accounts
+        return AccountsFile.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
@@ -80,6 +80,7 @@ def run(
     faults_seed: int | None = None,
     ready_file: Path | None = None,
     paused: bool = False,
+    host: str = "127.0.0.1",
 ) -> None:
     """Run the exchange until SIGINT or SIGTERM. Prints (and writes to `ready_file`) one JSON line with its port.
 
@@ -88,29 +89,31 @@ def run(
     if not speed > 0:
         raise UsageError(f"--speed {speed}: must be positive")
     market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
-    specs = read_accounts(accounts)
+    terms = read_accounts(accounts)
     clock = MarketClock(market.start_us, speed, paused=paused)
     try:
-        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0))
+        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0), terms.prices)
     except JournalError as error:
         raise UsageError(str(error)) from error
-    for spec in specs:
+    for spec in terms.accounts:
         try:
             spec.open(venue)
         except ValueError as error:
             raise UsageError(str(error)) from error
-    asyncio.run(_serve(venue, market, port, faults_seed, ready_file))
+    asyncio.run(_serve(venue, market, (host, port), faults_seed, ready_file))
 
 
-async def _serve(venue: Venue, market: Market, port: int, fault_seed: int | None, ready_file: Path | None) -> None:
+async def _serve(
+    venue: Venue, market: Market, address: tuple[str, int], fault_seed: int | None, ready_file: Path | None
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        runner, bound = await start(venue, market, port, fault_seed)
+        runner, bound = await start(venue, market, address, fault_seed)
     except OSError as error:
-        raise UsageError(f"--port {port}: {error.strerror}") from error
+        raise UsageError(f"--host {address[0]} --port {address[1]}: {error.strerror}") from error
     ready = orjson.dumps({"port": bound, "symbols": sorted(market.instruments), "market_us": market.start_us}).decode()
     if ready_file is not None:
         partial = ready_file.with_suffix(".partial")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
+from trimtab.exchange.instruments import start_price
 from trimtab.exchange.rest import answer, decimal_text
 from trimtab.exchange.signing import Credentials
 from trimtab.exchange.venue import Venue
@@ -47,9 +48,10 @@ class AccountSpec(_Strict):
 
 
 class AccountsFile(_Strict):
-    """What `--accounts` names: a JSON object with a list of accounts."""
+    """What `--accounts` names. `prices` (USDT) are those of fee assets that have no book here."""
 
     accounts: list[AccountSpec]
+    prices: dict[str, Annotated[Decimal, Field(gt=0)]] = {"BNB": start_price("BNBUSDT")}
 
 
 class _Transfer(_Strict):

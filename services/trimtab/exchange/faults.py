@@ -4,8 +4,8 @@ A fault is armed with a kind, the requests it strikes, how often, and with what 
 places:
 
 - `before`: the request never reaches the matching engine;
-- `after`: it was carried out, and the answer does not say so;
-- `delay`: the answer is late, nothing else;
+- `after`: it was carried out, and the answer is lost, wrong or late;
+- `delay`: it arrives late, perhaps after its recvWindow;
 - `socket`: websockets are closed.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-Kind = Literal["lost_answer", "error_before", "error_after", "rate_limit", "latency", "websocket_drop"]
+Kind = Literal["lost_answer", "error_before", "error_after", "rate_limit", "latency", "late_answer", "websocket_drop"]
 Place = Literal["before", "after", "delay", "socket"]
 
 PLACES: dict[Kind, Place] = {
@@ -23,6 +23,7 @@ PLACES: dict[Kind, Place] = {
     "error_after": "after",
     "rate_limit": "before",
     "latency": "delay",
+    "late_answer": "after",
     "websocket_drop": "socket",
 }
 
@@ -33,7 +34,8 @@ class Fault:
 
     `endpoint` is matched against "METHOD /path" as a part of it, "" strikes everything; `count` is how often it still
     strikes, None without end; `probability` the chance at each match. `status` is the HTTP status of an error,
-    `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency, `streams` to websocket_drop.
+    `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency and late_answer,
+    `streams` to websocket_drop.
     """
 
     kind: Kind

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import chain
 
 from aiohttp import web
 
@@ -26,7 +27,8 @@ class _Server:
 
     def __init__(self, venue: Venue, market: Market, fault_seed: int | None) -> None:
         self._venue = venue
-        self._market = market
+        self._events: Iterator[MarketEvent] = market.events()
+        self._start_us = market.start_us
         self._fault_seed = fault_seed
 
     def application(self) -> web.Application:
@@ -50,11 +52,18 @@ class _Server:
                 await task
         self._venue.journal.close()
 
+    def prime(self) -> None:
+        """Let happen what is due at the start, so that nobody ever sees an empty book."""
+        for event in self._events:
+            if event.time_us > self._start_us:
+                self._events = chain((event,), self._events)
+                return
+            self._venue.market(event)
+
     async def _play(self) -> None:
         """Let events happen when they are due."""
         venue, clock = self._venue, self._venue.clock
-        events: Iterator[MarketEvent] = self._market.events()
-        for number, event in enumerate(events, 1):
+        for number, event in enumerate(self._events, 1):
             while (wait := clock.seconds_until(event.time_us)) > 0:  # noqa: ASYNC110 - speed and pause change meanwhile
                 await asyncio.sleep(min(max(wait, _NAP_SECONDS_MIN), _NAP_SECONDS_MAX))
             venue.market(event)
@@ -87,8 +96,13 @@ class _Server:
             return _refused(struck["before"])
         if "after" not in struck:
             return await handler(request)
-        with contextlib.suppress(VenueError):
-            await handler(request)
+        try:
+            carried_out = await handler(request)
+        except VenueError as error:
+            carried_out = _refusal(error)
+        if struck["after"].kind == "late_answer":
+            await asyncio.sleep(struck["after"].latency_ms / 1000)
+            return carried_out
         if struck["after"].kind == "lost_answer" and request.transport is not None:
             request.transport.abort()
         return _refused(struck["after"])
@@ -116,7 +130,11 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except VenueError as error:
-        return answer({"code": error.code, "msg": error.text}, error.status)
+        return _refusal(error)
+
+
+def _refusal(error: VenueError) -> web.Response:
+    return answer({"code": error.code, "msg": error.text}, error.status)
 
 
 async def start(
@@ -126,12 +144,15 @@ async def start(
     fault_seed: int | None = None,
     host: str = "127.0.0.1",
 ) -> tuple[web.AppRunner, int]:
-    """Serve on a port (0: any free one) from now on; the runner, to be cleaned up, and the port.
+    """Serve on (host, port; 0: any free one) from now on; the runner, to be cleaned up, and the port.
 
     Raises OSError if the port is taken.
     """
-    runner = web.AppRunner(_Server(venue, market, fault_seed).application(), access_log=None)
+    server = _Server(venue, market, fault_seed)
+    server.prime()
+    runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
+    host, port = address
     site = web.TCPSite(runner, host, port, backlog=512)
     await site.start()
     return runner, int(runner.addresses[0][1])

@@ -1,7 +1,7 @@
 """What is told about a market in sums: the 24-hour ticker and candles, counted from its trades since the start."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trimtab.exchange.book import ZERO
@@ -27,6 +27,7 @@ class Candle:
     bought_quote: Decimal = ZERO
     first_trade_id: int = -1
     last_trade_id: int = -1
+    last_quantity: Decimal = ZERO
 
     def add(self, other: "Candle") -> None:
         """Put a later candle onto this one."""
@@ -35,6 +36,7 @@ class Candle:
         self.volume += other.volume
         self.quote_volume += other.quote_volume
         self.trades += other.trades
+        self.last_quantity = other.last_quantity or self.last_quantity
         self.bought += other.bought
         self.bought_quote += other.bought_quote
         if self.first_trade_id < 0:
@@ -61,7 +63,7 @@ class Tape:
         price, identity = trade.price, trade.trade_id
         single = Candle(
             _minute(trade.time_us), price, price, price, price, trade.quantity, cost, 1, bought, bought_quote,
-            identity, identity,
+            identity, identity, trade.quantity,
         )  # fmt: skip
         self._extend(single.open_us)
         if not self._minutes or self._minutes[-1].open_us < single.open_us:
@@ -109,7 +111,4 @@ def _minute(time_us: int) -> int:
 
 
 def _copy(candle: Candle, open_us: int) -> Candle:
-    return Candle(
-        open_us, candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume,
-        candle.trades, candle.bought, candle.bought_quote, candle.first_trade_id, candle.last_trade_id,
-    )  # fmt: skip
+    return replace(candle, open_us=open_us)

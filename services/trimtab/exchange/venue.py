@@ -26,10 +26,17 @@ from trimtab.exchange.users import UserStreams
 
 
 class Venue:
-    """One running exchange on one market."""
+    """One running exchange on one market. `fixed_prices` (USDT) price fee assets that have no book here."""
 
-    def __init__(self, market: Market, journal: Journal, clock: MarketClock, faults: Faults) -> None:
-        self.engine = Engine(market.instruments)
+    def __init__(
+        self,
+        market: Market,
+        journal: Journal,
+        clock: MarketClock,
+        faults: Faults,
+        fixed_prices: Mapping[str, Decimal] | None = None,
+    ) -> None:
+        self.engine = Engine(market.instruments, fixed_prices)
         self.journal = journal
         self.clock = clock
         self.faults = faults

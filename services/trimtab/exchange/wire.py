@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 import orjson
 
@@ -101,7 +102,7 @@ def day_ticker(symbol: str, day: Candle, best: tuple[Level, Level], now_us: int)
         "weightedAvgPrice": fixed(average),
         "prevClosePrice": fixed(day.open),
         "lastPrice": fixed(day.close),
-        "lastQty": fixed(day.volume - day.volume),
+        "lastQty": fixed(day.last_quantity),
         "bidPrice": fixed(bid),
         "bidQty": fixed(bid_size),
         "askPrice": fixed(ask),
@@ -194,7 +195,7 @@ def account_info(account: Account, now_us: int) -> Json:
             for asset, balance in sorted(account.balances.items())
         ],
         "permissions": ["SPOT"],
-        "uid": sum(account.name.encode()),
+        "uid": crc32(account.name.encode()),
     }
 
 
