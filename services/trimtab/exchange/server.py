@@ -140,9 +140,8 @@ def _refusal(error: VenueError) -> web.Response:
 async def start(
     venue: Venue,
     market: Market,
-    port: int,
+    address: tuple[str, int],
     fault_seed: int | None = None,
-    host: str = "127.0.0.1",
 ) -> tuple[web.AppRunner, int]:
     """Serve on (host, port; 0: any free one) from now on; the runner, to be cleaned up, and the port.
 
