@@ -66,6 +66,8 @@ class Problem:
 class ConfigurationError(TrimtabError):
     """A configuration does not hold: one line a problem."""
 
+    exit_code = 2
+
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
         self.source = source

@@ -1,0 +1,50 @@
+"""The `trimtab` command. Modules that cost time to import are imported inside the commands that need them."""
+
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.exchange import exchange
+from trimtab.cli.program import Program
+from trimtab.cli.services import SERVICES, service
+from trimtab.cli.validate import validate
+
+app = typer.Typer(
+    cls=Program,
+    add_completion=False,
+    rich_markup_mode=None,  # errors are one plain line
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(validate)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)(exchange)
+for name in SERVICES:
+    app.command(name)(service(name))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.metadata.version("trimtab"))
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def trimtab(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Keep crypto portfolios at their target weights with the fewest, cheapest trades."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="trimtab")
+
+
+if __name__ == "__main__":
+    main()
