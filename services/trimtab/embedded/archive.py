@@ -16,6 +16,9 @@ Use = Literal["use", "make"]
 MAKING_SECONDS_MAX = 120.0  # a part that makes its archive does so while it stops
 ARCHIVES_KEPT = 8  # about 80 MB each; several clones with their own Java share one cache
 
+# Java 25 confuses some stubs of machine code in an archive, notices, and complains at every start.
+CLASSES_ONLY = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTAdapterCaching", "-XX:-AOTStubCaching")
+
 
 class Archive:
     """The archive of one part in one version, for one Java and one set of options."""
@@ -29,12 +32,12 @@ class Archive:
     def options(self) -> tuple[str, ...]:
         """Java options: make the archive, use it, or nothing while there is none."""
         if self._use == "make":
-            return (f"-XX:AOTCacheOutput={self._made}",)
+            return (f"-XX:AOTCacheOutput={self._made}", *CLASSES_ONLY)
         return self.reading()
 
     def reading(self) -> tuple[str, ...]:
         """Java options to use the archive, if there is one."""
-        return (f"-XX:AOTCache={self.path}",) if self.path.is_file() else ()
+        return (f"-XX:AOTCache={self.path}", *CLASSES_ONLY) if self.path.is_file() else ()
 
     @property
     def stop_seconds(self) -> float:

@@ -38,6 +38,7 @@ class Crew:
         self._ended = threading.Condition(threading.RLock())
         self._turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.closing = threading.Event()
+        self.lost = threading.Event()  # the guardian died, and all parts with it
 
     def open(self, log: Path, keep_open: int) -> None:
         """Start the guardian; see Leash."""
@@ -160,6 +161,7 @@ class Crew:
             threading.Thread(target=self._after_crash, args=(name,), name=f"restart-{name}", daemon=True).start()
 
     def _on_lost(self) -> None:
+        self.lost.set()
         with self._ended:
             self._codes.update(dict.fromkeys(self._pids.values(), -signal.SIGKILL))
             self._pids.clear()

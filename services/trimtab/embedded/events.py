@@ -24,6 +24,11 @@ class Event:
     done: int = 0
     total: int = 0
 
+    @classmethod
+    def now(cls, part: str, kind: Kind, text: str, done: int = 0, total: int = 0) -> "Event":
+        """An event that happens now."""
+        return cls(time.time_ns() // 1000, part, kind, text, done, total)
+
 
 OnEvent = Callable[[Event], None]
 
@@ -42,9 +47,23 @@ class Journal:
 
     def tell(self, part: str, kind: Kind, text: str, done: int = 0, total: int = 0) -> None:
         """Record and pass on one event; callable from any thread."""
-        event = Event(time.time_ns() // 1000, part, kind, text, done, total)
+        event = Event.now(part, kind, text, done, total)
         with self._lock:
             if kind != "download":
                 with self._path.open("a", encoding="utf-8") as log:
                     log.write(json.dumps(asdict(event)) + "\n")
             self._on_event(event)
+
+
+def read_events(path: Path, offset: int, on_event: OnEvent) -> int:
+    """Pass on the whole lines of an event log from `offset`; returns where to go on from."""
+    if not path.exists():
+        return offset
+    with path.open("rb") as log:
+        log.seek(offset)
+        for line in log:
+            if not line.endswith(b"\n"):
+                break  # being written right now
+            offset += len(line)
+            on_event(Event(**json.loads(line)))
+    return offset

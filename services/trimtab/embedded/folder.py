@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -30,6 +31,11 @@ class Addresses:
     kafka: str
     registry: str
     postgres: str = field(repr=False)  # it carries a password
+
+    @property
+    def postgres_without_password(self) -> str:
+        """The data source name as it may be shown."""
+        return re.sub(r":[^:@/]+@", "@", self.postgres)
 
     @classmethod
     def read(cls, folder: Path) -> "Addresses":
@@ -112,11 +118,15 @@ class Folder:
         self._lock = lock
         return lock
 
-    def release(self) -> None:
-        """Forget what ran here and give the folder up."""
+    def forget(self) -> None:
+        """Remove the notes of what ran here."""
         for name in ("addresses.json", "stack.json"):
             (self.path / name).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Give the folder up, if this process holds it, and forget what ran here."""
         if self._lock is not None:
+            self.forget()
             os.close(self._lock)
             self._lock = None
 

@@ -93,8 +93,9 @@ class Kafka:
 
     def prepare(self, run: Run) -> None:
         """Write the settings and, the first time, format the storage."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        (self.folder / "tmp").mkdir(parents=True)
+        (self.folder / "tmp").mkdir()
         settings = SETTINGS.format(
             port=self._ports["kafka"],
             controller_port=self._ports["kafka_controller"],

@@ -44,8 +44,9 @@ class Registry:
 
     def prepare(self, run: Run) -> None:  # noqa: ARG002  a part may need to run something; this one does not
         """Empty the temporary folder."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        (self.folder / "tmp").mkdir(parents=True)
+        (self.folder / "tmp").mkdir()
 
     def command(self) -> Command:
         """The registry's process."""

@@ -142,6 +142,11 @@ class Stack:
         """The process ids of the parts that live now: kafka, registry, postgres."""
         return self._crew.pids() if self._crew else {}
 
+    @property
+    def is_lost(self) -> bool:
+        """True when the guardian process died and took every part along; only stop() and start() help."""
+        return self._crew is not None and self._crew.lost.is_set()
+
     def health(self) -> dict[str, bool]:
         """Whether each part serves requests now."""
         return {part.name: part.is_healthy() for part in self._parts or ()}
@@ -187,6 +192,7 @@ class Stack:
         if left:
             self._tell("stack", "warning", f"a crashed stack left {', '.join(left)} running; ended now")
             _kill(list(before.values()))
+        self.folder.forget()
 
 
 def _kill(processes: list[Process]) -> None:
