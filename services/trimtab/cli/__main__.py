@@ -25,18 +25,15 @@ for name in SERVICES:
     app.command(name)(service(name))
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(importlib.metadata.version("trimtab"))
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def trimtab(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Keep crypto portfolios at their target weights with the fewest, cheapest trades."""
+    if version:
+        typer.echo(importlib.metadata.version("trimtab"))
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
