@@ -1,0 +1,244 @@
+"""What a record must satisfy beyond its types: one declarative table per message.
+
+A record that breaks a rule is absurd: no producer of ours can mean it, so acting on it would be wrong. The rules are
+the weakest that still say so; what is merely unusual passes. A test holds every field named here against its dataclass.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from trimtab import messages as m
+
+_YEAR_2000_US = 946_684_800_000_000
+_YEAR_2100_US = 4_102_444_800_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A predicate and, for people, what it allows."""
+
+    holds: Callable[[Any], bool]
+    allowed: str
+
+
+def _sane_time(value: int) -> bool:
+    return _YEAR_2000_US <= value < _YEAR_2100_US
+
+
+def _ladder(value: tuple[int, ...]) -> bool:
+    return not value or (len(value) % 2 == 0 and min(value) > 0)
+
+
+def _falling(value: tuple[int, ...]) -> bool:
+    prices = value[::2]
+    return _ladder(value) and list(prices) == sorted(set(prices), reverse=True)
+
+
+def _rising(value: tuple[int, ...]) -> bool:
+    prices = value[::2]
+    return _ladder(value) and list(prices) == sorted(set(prices))
+
+
+def _grid(value: str) -> bool:
+    try:
+        grid = Decimal(value)
+    except InvalidOperation:
+        return False
+    return grid.is_finite() and grid > 0
+
+
+NOT_EMPTY = Rule(bool, "not empty")
+NAMED = Rule(all, "no empty name in it")
+POSITIVE = Rule(lambda value: value > 0, "more than 0")
+NOT_NEGATIVE = Rule(lambda value: value >= 0, "0 or more")
+OFFSET = Rule(lambda value: value >= -1, "an offset, or -1 for none")
+FEE = Rule(lambda value: -1 < value < 1, "a fraction between -1 and 1")
+TIME = Rule(_sane_time, "a time from the year 2000 to 2099, in microseconds")
+TIME_OR_NONE = Rule(lambda value: value == 0 or _sane_time(value), f"0 or {TIME.allowed}")
+TIMES = Rule(lambda value: all(map(_sane_time, value)), TIME.allowed)
+BIDS = Rule(_falling, "pairs of price and quantity, all more than 0, prices falling")
+ASKS = Rule(_rising, "pairs of price and quantity, all more than 0, prices rising")
+GRID = Rule(_grid, "a decimal number more than 0")
+SORTED_NAMES = Rule(lambda value: all(value) and list(value) == sorted(set(value)), "names, sorted, each once")
+
+FIELDS: Mapping[type, Mapping[str, Rule]] = {
+    m.Tick: {
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "trade_id": NOT_EMPTY,
+        "event_time_us": TIME,
+        "received_us": TIME,
+        "tick": GRID,
+        "step": GRID,
+        "price": POSITIVE,
+        "quantity": POSITIVE,
+    },
+    m.Book: {
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "update_id": NOT_NEGATIVE,
+        "event_time_us": TIME,
+        "received_us": TIME,
+        "tick": GRID,
+        "step": GRID,
+        "bids": BIDS,
+        "asks": ASKS,
+    },
+    m.InstrumentRules: {
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "base": NOT_EMPTY,
+        "quote": NOT_EMPTY,
+        "tick": POSITIVE,
+        "step": POSITIVE,
+        "min_quantity": NOT_NEGATIVE,
+        "min_notional": NOT_NEGATIVE,
+        "maker_fee": FEE,
+        "taker_fee": FEE,
+    },
+    m.FrameQuote: {
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "event_time_us": TIME,
+        "update_id": NOT_NEGATIVE,
+        "bids": BIDS,
+        "asks": ASKS,
+    },
+    m.Frame: {"session": NOT_EMPTY, "sequence": NOT_NEGATIVE, "event_time_us": TIME},
+    m.Risk: {
+        "event_id": NOT_EMPTY,
+        "event_time_us": TIME,
+        "frame_offset": OFFSET,
+        "quote": NOT_EMPTY,
+        "method": NOT_EMPTY,
+        "observations": NOT_NEGATIVE,
+        "assets": SORTED_NAMES,
+        "long_run_variance": Rule(lambda value: all(v >= 0 for v in value), "variances of 0 or more"),
+    },
+    m.Position: {
+        "account": NOT_EMPTY,
+        "venue": NOT_EMPTY,
+        "asset": NOT_EMPTY,
+        "posted": NOT_NEGATIVE,
+        "reserved": NOT_NEGATIVE,
+    },
+    m.OpenOrder: {
+        "parent_id": NOT_EMPTY,
+        "account": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "base": NOT_EMPTY,
+        "quote": NOT_EMPTY,
+        "leaves": NOT_NEGATIVE,
+        "limit_price": POSITIVE,
+    },
+    m.PortfolioState: {
+        "event_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "ledger_version": NOT_NEGATIVE,
+        "event_time_us": TIME,
+        "document_version": NOT_NEGATIVE,
+        "document": NOT_EMPTY,
+        "not_before_us": TIME_OR_NONE,
+        "recent_signals_us": TIMES,
+    },
+    m.Trade: {
+        "trade_id": NOT_EMPTY,
+        "venue": NOT_EMPTY,
+        "account": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "base": NOT_EMPTY,
+        "quote": NOT_EMPTY,
+        "quantity": POSITIVE,
+        "decision_price": POSITIVE,
+        "limit_price": POSITIVE,
+        "volatility": NOT_NEGATIVE,
+        "depends_on": NAMED,
+    },
+    m.Term: {
+        "asset": NOT_EMPTY,
+        "half_band": NOT_NEGATIVE,
+        "horizon_years": NOT_NEGATIVE,
+    },
+    m.Signal: {
+        "signal_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "ledger_version": NOT_NEGATIVE,
+        "document_version": NOT_NEGATIVE,
+        "frame_offset": OFFSET,
+        "risk_offset": OFFSET,
+        "event_time_us": TIME,
+        "deadline_us": TIME,
+        "policy": NOT_EMPTY,
+        "urgency": NOT_NEGATIVE,
+        "equity": NOT_NEGATIVE,
+    },
+    m.OrderEvent: {
+        "event_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "ledger_sequence": NOT_NEGATIVE,
+        "parent_id": NOT_EMPTY,
+        "client_order_id": NOT_EMPTY,
+        "venue": NOT_EMPTY,
+        "account": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "price": NOT_NEGATIVE,
+        "quantity": POSITIVE,
+        "filled": NOT_NEGATIVE,
+        "event_time_us": TIME,
+    },
+    m.ParentEvent: {
+        "event_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "ledger_sequence": NOT_NEGATIVE,
+        "signal_id": NOT_EMPTY,
+        "parent_id": NOT_EMPTY,
+        "quantity": NOT_NEGATIVE,
+        "filled": NOT_NEGATIVE,
+        "event_time_us": TIME,
+    },
+    m.Fill: {
+        "event_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "ledger_sequence": NOT_NEGATIVE,
+        "venue": NOT_EMPTY,
+        "account": NOT_EMPTY,
+        "trade_id": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "base": NOT_EMPTY,
+        "quote": NOT_EMPTY,
+        "price": POSITIVE,
+        "quantity": POSITIVE,
+        "notional": NOT_NEGATIVE,
+        "leaves_quantity": NOT_NEGATIVE,
+        "parent_id": NOT_EMPTY,
+        "client_order_id": NOT_EMPTY,
+        "event_time_us": TIME,
+    },
+    m.Break: {
+        "event_id": NOT_EMPTY,
+        "venue": NOT_EMPTY,
+        "account": NOT_EMPTY,
+        "kind": NOT_EMPTY,
+        "asset": NOT_EMPTY,
+        "first_seen_us": TIME,
+        "event_time_us": TIME,
+    },
+}
+
+# Rules over several fields; the first field is the one an error names.
+ACROSS: Mapping[type, Mapping[str, Rule]] = {
+    m.Frame: {"rules": Rule(lambda frame: frame.full or not frame.rules, "none unless the frame is full")},
+    m.Risk: {
+        "covariance": Rule(
+            lambda risk: len(risk.covariance) == len(risk.assets) * (len(risk.assets) + 1) // 2,
+            "n (n + 1) / 2 numbers for n assets",
+        ),
+        "long_run_variance": Rule(
+            lambda risk: len(risk.long_run_variance) == len(risk.assets), "as many numbers as assets"
+        ),
+    },
+    m.Signal: {"deadline_us": Rule(lambda signal: signal.deadline_us >= signal.event_time_us, "not before the event")},
+    m.OrderEvent: {"filled": Rule(lambda event: event.filled <= event.quantity, "not above the quantity")},
+}
