@@ -1,0 +1,64 @@
+"""What a trade costs, one way, as a fraction of its notional.
+
+Up to the visible depth the book itself says it. Past it the square-root law takes over, `Y s sqrt(Q / V)` (Toth et al.
+2011; Donier & Bonart 2015 for Bitcoin), where `s` is the volatility and `V` the volume over one and the same time. The
+recorded frames carry no traded volume, so the visible depth stands for the volume of one signal's lifetime, and `s` is
+taken over that lifetime.
+"""
+
+from decimal import Decimal
+
+from trimtab.domain.amounts import ONE, ZERO
+from trimtab.domain.market import Quote
+from trimtab.domain.orders import Side
+
+YEAR_SECONDS = Decimal(365 * 24 * 3_600)
+
+
+def touch_cost(quote: Quote) -> Decimal:
+    """Return the cost of a trade small enough for the touch: taker fee and half the spread."""
+    bid, ask = quote.bids[0].price, quote.asks[0].price
+    return quote.instrument.taker_fee + (ask - bid) / (ask + bid)
+
+
+def trade_cost(quote: Quote, side: Side, notional: Decimal, impact: Decimal) -> Decimal:
+    """Return the cost of trading `notional` (quote currency) at once: fee, half spread, and what it moves the book.
+
+    `impact` is `Y s` of the square-root law for a quantity equal to the visible depth, a fraction of the price.
+    """
+    mid = quote.mid
+    quantity = notional / mid
+    if quantity <= 0:
+        return touch_cost(quote)
+    taken, value = quote.walk(side, quantity)
+    paid = (value - taken * mid) * side.sign
+    beyond = quantity - taken
+    if beyond > 0:
+        last = quote.opposite(side)[-1].price
+        law = impact * (beyond / quote.depth(side)).sqrt()
+        paid += beyond * ((last - mid) * side.sign + law * mid)
+    return quote.instrument.taker_fee + paid / notional
+
+
+def lifetime_impact(coefficient: Decimal, variance: Decimal, lifetime_seconds: int) -> Decimal:
+    """Return `Y s` with the volatility over a signal's lifetime; `variance` is per year."""
+    return coefficient * (max(variance, ZERO) * lifetime_seconds / YEAR_SECONDS).sqrt()
+
+
+def limit_price(quote: Quote, side: Side, budget_spreads: Decimal) -> Decimal:
+    """Return the worst price a trade may have: the mid plus (buy) or minus (sell) the budget, in spreads.
+
+    Rounded to the tick so that the budget is never exceeded, but always one tick through the touch: a budget under
+    half a spread would forbid to cross at all, and the order could never be escalated.
+    """
+    tick = quote.instrument.tick
+    budget = budget_spreads * quote.spread
+    if side is Side.BUY:
+        return max((quote.mid + budget) // tick * tick, quote.ask + tick)
+    steps = -(-(quote.mid - budget) // tick)
+    return max(min(steps * tick, quote.bid - tick), tick)
+
+
+def net(side: Side, price: Decimal, fee: Decimal) -> Decimal:
+    """Return the cash one unit of base moves, fee included: paid for a buy, received for a sell."""
+    return price * (ONE + fee * side.sign)

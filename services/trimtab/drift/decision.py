@@ -1,0 +1,177 @@
+"""To trade or to hold: one pure function of recorded inputs. No clock, no randomness, no binary floating point."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from trimtab.domain.amounts import CONTEXT, ZERO, quantise
+from trimtab.domain.ids import derive
+from trimtab.domain.market import Market
+from trimtab.domain.portfolio import NoTradeRegion, Portfolio, Threshold
+from trimtab.drift.gates import closed_gate
+from trimtab.drift.holdings import Holdings, Unpriced, View, appraise
+from trimtab.drift.planner import plan
+from trimtab.drift.policy import Assessment, Rule
+from trimtab.drift.reasons import Reason
+from trimtab.drift.region import RegionRule
+from trimtab.drift.threshold import ThresholdRule
+from trimtab.messages import PortfolioState, Risk, Signal, Term
+from trimtab.ports.topics import Record
+from trimtab.settings import DriftSettings
+
+NO_RISK_OFFSET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A decision not to trade: why, on which frontier, and every term. `detail` names the instrument or assets."""
+
+    portfolio_id: str
+    ledger_version: int
+    document_version: int
+    frame_offset: int
+    risk_offset: int
+    event_time_us: int
+    policy: str
+    reason: Reason
+    detail: str
+    equity: Decimal
+    terms: tuple[Term, ...]
+
+
+Decision = Signal | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A portfolio made ready: everything about it that does not change from frame to frame.
+
+    `rule` is None while the policy needs a risk estimate that is not there.
+    """
+
+    state: PortfolioState
+    portfolio: Portfolio
+    holdings: Holdings
+    rule: Rule | None
+    risk_offset: int
+    volatility: Mapping[str, Decimal]
+    settings: DriftSettings
+
+
+def decide(
+    market: Market,
+    risk: Record[Risk] | None,
+    state: PortfolioState,
+    portfolio: Portfolio,
+    settings: DriftSettings,
+) -> Decision:
+    """Decide on one portfolio at one frontier; the same inputs give the same bytes, on every machine."""
+    return judge(market, prepare(risk, state, portfolio, settings), explain=True)
+
+
+def prepare(risk: Record[Risk] | None, state: PortfolioState, portfolio: Portfolio, settings: DriftSettings) -> Subject:
+    """Work out once what holds until the state, the document or the risk estimate changes."""
+    holdings = Holdings.of(state, portfolio)
+    usable = risk.message if risk is not None and _usable(risk.message, portfolio, settings) else None
+    return Subject(
+        state,
+        portfolio,
+        holdings,
+        _rule(portfolio, holdings, usable, settings),
+        risk.offset if risk is not None else NO_RISK_OFFSET,
+        _volatility(usable),
+        settings,
+    )
+
+
+def judge(market: Market, subject: Subject, *, explain: bool) -> Decision:
+    """Decide on a prepared portfolio. Without `explain` a hold carries no terms, which makes it cheap."""
+    with localcontext(CONTEXT):
+        gate = closed_gate(market, subject.state, subject.portfolio)
+        if gate is not None and not explain:
+            return _hold(market, subject, gate)
+        view = appraise(subject.holdings, market, int(subject.settings.quote_age_max_seconds * 1_000_000))
+        if isinstance(view, Unpriced):
+            return _hold(market, subject, gate or view.reason, view.instrument)
+        if subject.rule is None:
+            return _hold(market, subject, gate or Reason.RISK_MISSING, equity=view.equity)
+        if not explain and not subject.rule.breached(view):
+            return _hold(market, subject, Reason.WITHIN_BAND, equity=view.equity)
+        assessment = subject.rule.assess(view)
+        if gate is not None or not assessment.corrections:
+            return _hold(market, subject, gate or assessment.reason, "", view.equity, assessment.terms)
+        return _propose(market, subject, view, assessment, subject.rule.name)
+
+
+def _propose(market: Market, subject: Subject, view: View, assessment: Assessment, policy: str) -> Decision:
+    """Plan the trades; a plan without any is a hold."""
+    state, portfolio = subject.state, subject.portfolio
+    causes = (state.portfolio_id, state.ledger_version, portfolio.version, market.offset, subject.risk_offset)
+    signal_id = derive("signal", *causes)
+    found = plan(signal_id, view, assessment, subject.holdings, market, portfolio.limits, subject.volatility)
+    if not found.trades:
+        detail = ", ".join(f"{asset}: {reason}" for asset, reason in found.deferred)
+        reason = found.deferred[0][1] if found.deferred else Reason.BELOW_MINIMUM_TRADE
+        return _hold(market, subject, reason, detail, view.equity, assessment.terms)
+    return Signal(
+        signal_id=signal_id,
+        portfolio_id=state.portfolio_id,
+        ledger_version=state.ledger_version,
+        document_version=portfolio.version,
+        frame_offset=market.offset,
+        risk_offset=subject.risk_offset,
+        event_time_us=market.event_time_us,
+        deadline_us=market.event_time_us + subject.settings.signal_lifetime_seconds * 1_000_000,
+        policy=policy,
+        reason=assessment.reason,
+        urgency=assessment.urgency,
+        equity=quantise(view.equity),
+        trades=found.trades,
+        terms=assessment.terms,
+    )
+
+
+def _hold(
+    market: Market,
+    subject: Subject,
+    reason: Reason,
+    detail: str = "",
+    equity: Decimal = ZERO,
+    terms: tuple[Term, ...] = (),
+) -> Hold:
+    return Hold(
+        subject.state.portfolio_id,
+        subject.state.ledger_version,
+        subject.portfolio.version,
+        market.offset,
+        subject.risk_offset,
+        market.event_time_us,
+        subject.rule.name if subject.rule is not None else "",
+        reason,
+        detail,
+        equity,
+        terms,
+    )
+
+
+def _usable(risk: Risk, portfolio: Portfolio, settings: DriftSettings) -> bool:
+    return risk.quote == portfolio.quote and risk.observations >= settings.risk_observations_min
+
+
+def _rule(portfolio: Portfolio, holdings: Holdings, risk: Risk | None, settings: DriftSettings) -> Rule | None:
+    match portfolio.policy:
+        case NoTradeRegion() as policy:
+            return RegionRule.prepare(portfolio, policy, holdings, risk, settings) if risk is not None else None
+        case Threshold() as policy:
+            return ThresholdRule(portfolio.quote, policy)
+
+
+def _volatility(risk: Risk | None) -> dict[str, Decimal]:
+    """Return the volatility per square root of a year, by asset."""
+    if risk is None:
+        return {}
+    found, start = {}, 0
+    for i, asset in enumerate(risk.assets):
+        found[asset] = quantise(max(risk.covariance[start], ZERO).sqrt(CONTEXT))
+        start += len(risk.assets) - i
+    return found

@@ -1,0 +1,86 @@
+"""From recorded frames to the market a decision looks at."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+
+from trimtab.domain.amounts import CONTEXT
+from trimtab.domain.errors import InvalidValueError
+from trimtab.domain.instruments import Instrument
+from trimtab.domain.market import Level, Market, Quote
+from trimtab.messages import Frame, FrameQuote, InstrumentRules
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The market as of the last frame, and which frame has to come next for nothing to be missing."""
+
+    market: Market = field(default_factory=Market)
+    session: str = ""
+    sequence: int = -1
+
+    def advance(self, frame: Frame, offset: int) -> "Feed":
+        """Return the feed after one more frame; only the instruments it names are touched.
+
+        A frame of another session, or one that does not follow the last, leaves the market incomplete until the next
+        full frame: a book that may have missed an update must not be traded on.
+
+        Raises:
+            InvalidValueError: if a ladder does not consist of (price, quantity) pairs of positive counts.
+
+        """
+        market = self.market
+        if frame.session != self.session or frame.sequence != self.sequence + 1:
+            market = replace(market, complete=False)
+        rules = [_instrument(rule) for rule in frame.rules]
+        known = (
+            {item.key: item for item in rules} if frame.full else {**market.instruments, **{r.key: r for r in rules}}
+        )
+        with localcontext(CONTEXT):
+            quotes = [
+                _quote(quote, known[key])
+                for quote in frame.quotes
+                if (key := f"{quote.venue}:{quote.instrument}") in known
+            ]
+        market = market.advance(offset, frame.event_time_us, full=frame.full, instruments=rules, quotes=quotes)
+        return Feed(market, frame.session, frame.sequence)
+
+    def doubt(self) -> "Feed":
+        """Return the feed after a frame that could not be read: incomplete until the next full one."""
+        return Feed(replace(self.market, complete=False))
+
+
+def touched(frame: Frame) -> frozenset[str]:
+    """Return the keys of the instruments this frame names."""
+    return frozenset(f"{quote.venue}:{quote.instrument}" for quote in frame.quotes)
+
+
+def _instrument(rule: InstrumentRules) -> Instrument:
+    return Instrument(
+        rule.venue,
+        rule.instrument,
+        rule.base,
+        rule.quote,
+        rule.tick,
+        rule.step,
+        rule.min_quantity,
+        rule.min_notional,
+        rule.maker_fee,
+        rule.taker_fee,
+        rule.tradable,
+    )
+
+
+def _quote(quote: FrameQuote, instrument: Instrument) -> Quote:
+    bids = tuple(_levels(quote.bids, instrument, "bids"))
+    asks = tuple(_levels(quote.asks, instrument, "asks"))
+    return Quote(instrument, quote.event_time_us, bids, asks)
+
+
+def _levels(ladder: Sequence[int], instrument: Instrument, side: str) -> Iterator[Level]:
+    tick, step = instrument.tick, instrument.step
+    if len(ladder) % 2 or any(count <= 0 for count in ladder):
+        raise InvalidValueError(f"frame.{instrument.key}.{side}", tuple(ladder), "pairs of positive counts")
+    counts = iter(ladder)
+    for price, quantity in zip(counts, counts, strict=True):
+        yield Level(Decimal(price) * tick, Decimal(quantity) * step)

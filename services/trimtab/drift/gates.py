@@ -1,0 +1,57 @@
+"""What keeps a portfolio from being looked at all, each with its own reason: brakes, windows, orders in flight."""
+
+from collections.abc import Callable
+
+from trimtab.domain.market import Market
+from trimtab.domain.portfolio import Portfolio
+from trimtab.drift.reasons import Reason
+from trimtab.messages import PortfolioState
+
+HOUR_US = 3_600_000_000
+Gate = Callable[[Market, PortfolioState, Portfolio], bool]
+
+
+def closed_gate(market: Market, state: PortfolioState, portfolio: Portfolio) -> Reason | None:
+    """Return the first gate that is closed at this market, or None if the way is free."""
+    return next((reason for reason, closed in GATES if closed(market, state, portfolio)), None)
+
+
+def _incomplete(market: Market, _state: PortfolioState, _portfolio: Portfolio) -> bool:
+    return not market.complete
+
+
+def _halted(_market: Market, state: PortfolioState, _portfolio: Portfolio) -> bool:
+    return state.halted
+
+
+def _in_flight(_market: Market, state: PortfolioState, _portfolio: Portfolio) -> bool:
+    return bool(state.open_orders)
+
+
+def _too_early(market: Market, state: PortfolioState, _portfolio: Portfolio) -> bool:
+    return market.event_time_us < state.not_before_us
+
+
+def _outside_window(market: Market, _state: PortfolioState, portfolio: Portfolio) -> bool:
+    return not portfolio.windows.contain(market.event_time_us)
+
+
+def _cooling(market: Market, state: PortfolioState, portfolio: Portfolio) -> bool:
+    pause_us = portfolio.limits.cooldown_seconds * 1_000_000
+    return any(market.event_time_us < accepted_us + pause_us for accepted_us in state.recent_signals_us)
+
+
+def _too_many(market: Market, state: PortfolioState, portfolio: Portfolio) -> bool:
+    since_us = market.event_time_us - HOUR_US
+    return sum(accepted_us > since_us for accepted_us in state.recent_signals_us) >= portfolio.limits.signals_per_hour
+
+
+GATES: tuple[tuple[Reason, Gate], ...] = (
+    (Reason.MARKET_INCOMPLETE, _incomplete),
+    (Reason.HALTED, _halted),
+    (Reason.ORDERS_IN_FLIGHT, _in_flight),
+    (Reason.NOT_BEFORE, _too_early),
+    (Reason.OUTSIDE_WINDOW, _outside_window),
+    (Reason.COOLDOWN, _cooling),
+    (Reason.SIGNALS_PER_HOUR, _too_many),
+)

@@ -1,0 +1,29 @@
+"""Why a portfolio is not traded now, and why it is: stable codes, one each."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Codes of `hold` decisions, in the order in which they are looked at, and of signals at the end."""
+
+    MARKET_INCOMPLETE = "market_incomplete"  # no full frame since the start, a new session or a gap
+    HALTED = "halted"
+    ORDERS_IN_FLIGHT = "orders_in_flight"
+    NOT_BEFORE = "not_before"  # the executor refused the last signal and asked for a pause
+    OUTSIDE_WINDOW = "outside_window"
+    COOLDOWN = "cooldown"
+    SIGNALS_PER_HOUR = "signals_per_hour"
+    MISSING_PRICE = "missing_price"
+    EMPTY_BOOK = "empty_book"
+    CROSSED_BOOK = "crossed_book"
+    STALE_PRICE = "stale_price"
+    EQUITY_NOT_POSITIVE = "equity_not_positive"
+    RISK_MISSING = "risk_missing"
+    WITHIN_BAND = "within_band"
+    COST_ABOVE_BENEFIT = "cost_above_benefit"
+    INSTRUMENT_NOT_TRADABLE = "instrument_not_tradable"
+    BELOW_MINIMUM_TRADE = "below_minimum_trade"
+
+    BAND_EXCEEDED = "band_exceeded"
+    MAX_DEVIATION = "max_deviation"
+    THRESHOLD_REACHED = "threshold_reached"

@@ -1,0 +1,291 @@
+"""The no-trade region: trade an asset when its effective drift leaves the band that risk and cost justify.
+
+With drift `x`, covariance `S` per year, risk aversion `g` and one-way cost `e_i`:
+
+    y = A x,  A_ij = S_ij / S_ii                  effective drift (x itself for a single risky asset)
+    D_i = (A M S M' A')_ii,  M = diag(w*) - w* w*'  variance of y_i per year when nobody trades
+    h_i = k (3 e_i D_i / (2 g S_ii))^(1/3)        half-band
+
+the small-cost asymptotic band for proportional costs (Davis & Norman 1990; Leland 1996; survey: Muhle-Karbe, Reppen &
+Soner 2017). An asset is triggered past `trigger` times h and brought back to `landing` times h, the worst ratio first.
+The triggered assets are brought back jointly: their changes minimise the risk of what remains plus what the landing
+edge costs, which puts each of them exactly on the edge of the side it came from, or leaves it alone when another
+asset's trade has cured it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+
+from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
+from trimtab.domain.market import Quote
+from trimtab.domain.orders import Side
+from trimtab.domain.portfolio import NoTradeRegion, Portfolio
+from trimtab.drift.costs import lifetime_impact, touch_cost, trade_cost
+from trimtab.drift.holdings import Holdings, View
+from trimtab.drift.landing import Bounds, land
+from trimtab.drift.policy import Assessment, Correction, cash_term, excess, tradable
+from trimtab.drift.reasons import Reason
+from trimtab.drift.roots import cube_root
+from trimtab.messages import Risk, Term
+from trimtab.settings import DriftSettings
+
+# How long a drift is taken to last that nothing but a trade will ever end (no variance of its own).
+HORIZON_YEARS_MAX = ONE
+_TWO_THIRDS = CONTEXT.divide(Decimal(2), Decimal(3))
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One asset's constants under one risk estimate and one policy.
+
+    `effect` is its row of A. `cubed` times the cost is the cube of the unscaled half-band (k = 1). A `dead` asset has
+    no variance: no amount of it is a risk, so only `max_deviation` ever moves it.
+    """
+
+    effect: tuple[Decimal, ...]
+    variance: Decimal
+    flow: Decimal
+    cubed: Decimal
+    impact: Decimal
+    dead: bool
+
+    def half(self, cost: Decimal) -> Decimal:
+        """Return the unscaled half-band at this cost; the whole portfolio for a dead asset."""
+        return ONE if self.dead else cube_root(self.cubed * cost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """One asset at one market: everything the search for corrections needs of it."""
+
+    drift: Decimal
+    cost: Decimal
+    full: Decimal  # half-band with k = 1, which the horizon is taken from
+    half: Decimal
+    landing: Decimal
+    forced: bool
+    quote: Quote | None
+
+
+@dataclass(slots=True)
+class _Search:
+    """What the search for corrections has found so far."""
+
+    effective: list[Decimal]
+    changes: list[Decimal]
+    costs: list[Decimal]
+    active: list[int] = field(default_factory=list)
+    refused: dict[int, Reason] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRule:
+    """The no-trade region of one portfolio under one risk estimate."""
+
+    quote: str
+    policy: NoTradeRegion
+    settings: DriftSettings
+    share_max: Decimal
+    bands: tuple[Band, ...]
+    name: str = "no_trade_region"
+
+    @classmethod
+    def prepare(
+        cls, portfolio: Portfolio, policy: NoTradeRegion, holdings: Holdings, risk: Risk, settings: DriftSettings
+    ) -> "RegionRule | None":
+        """Work out what changes only with risk, document or holdings; None if a target asset has no estimate."""
+        known = {name: index for index, name in enumerate(risk.assets)}
+        if any(asset.target and asset.name not in known for asset in holdings.assets):
+            return None
+        with localcontext(CONTEXT):
+            bands = _bands(holdings, _covariance(holdings, risk, known), policy, settings)
+        return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, bands)
+
+    def breached(self, view: View) -> bool:
+        scale = (self.settings.trigger * self.settings.region_scale) ** 3
+        bound = self.policy.max_deviation
+        for drift, quote, band in zip(view.drifts, view.quotes, self.bands, strict=True):
+            if quote is None:
+                continue
+            if bound is not None and abs(drift) > bound:
+                return True
+            if not band.dead and _outside(_effect(band, view.drifts), scale * band.cubed * touch_cost(quote)):
+                return True
+        return False
+
+    def assess(self, view: View) -> Assessment:
+        assets = [self._asset(*row) for row in zip(view.drifts, view.quotes, self.bands, strict=True)]
+        effective = [_effect(band, view.drifts) for band in self.bands]
+        search = _Search(list(effective), [ZERO] * len(assets), [asset.cost for asset in assets])
+        while (worst := self._worst(assets, search)) is not None:
+            if (reason := self._refusal(view, assets, search, worst)) is not None:
+                search.refused[worst] = reason
+                continue
+            search.active.append(worst)
+            self._land(view, assets, search, effective)
+        ranked = sorted(search.active, key=lambda i: (-_ratio(effective[i], assets[i].half), i))
+        corrections = tuple(Correction(view.names[i], search.changes[i]) for i in ranked if search.changes[i])
+        return Assessment(
+            _reason(assets, search, corrections),
+            corrections,
+            self._room(view, assets, search),
+            self._urgency(assets, search, effective),
+            (*self._terms(view, assets, search, effective), cash_term(view, self.quote)),
+        )
+
+    def _asset(self, drift: Decimal, quote: Quote | None, band: Band) -> _Asset:
+        bound = self.policy.max_deviation
+        cost = touch_cost(quote) if quote else ZERO
+        full = band.half(cost)
+        half = full if band.dead else quantise(full * self.settings.region_scale)
+        forced = bound is not None and abs(drift) > bound and quote is not None
+        return _Asset(drift, cost, full, half, half * self.settings.landing, forced, quote)
+
+    def _worst(self, assets: Sequence[_Asset], search: _Search) -> int | None:
+        """Return the asset furthest past its bound that is neither active nor refused, the forced ones first."""
+        scale = (self.settings.trigger * self.settings.region_scale) ** 3
+        candidates = [
+            i
+            for i, (asset, band, effective) in enumerate(zip(assets, self.bands, search.effective, strict=True))
+            if asset.quote is not None
+            and i not in search.active
+            and i not in search.refused
+            and (asset.forced or (not band.dead and _outside(effective, scale * band.cubed * asset.cost)))
+        ]
+        key = lambda i: (assets[i].forced, _ratio(search.effective[i], assets[i].half), -i)  # noqa: E731 - read once
+        return max(candidates, key=key, default=None)
+
+    def _refusal(self, view: View, assets: Sequence[_Asset], search: _Search, index: int) -> Reason | None:
+        """Return why this asset must not be traded although it is past its bound: the venue, or the economic gate."""
+        asset, band, effective = assets[index], self.bands[index], search.effective[index]
+        if not tradable(asset.quote) or asset.quote is None:
+            return Reason.INSTRUMENT_NOT_TRADABLE
+        share = min(max(abs(effective) - asset.landing, ZERO), self.share_max)
+        side = Side.SELL if effective > 0 else Side.BUY
+        cost = trade_cost(asset.quote, side, share * view.equity, band.impact)
+        search.costs[index] = cost
+        if asset.forced or self._benefit(asset, band, effective) > cost * self.settings.safety_factor:
+            return None
+        return Reason.COST_ABOVE_BENEFIT
+
+    def _benefit(self, asset: _Asset, band: Band, effective: Decimal) -> Decimal:
+        """Return what one unit of weight moved back is worth: marginal risk while the drift would have lasted."""
+        return self.policy.risk_aversion * band.variance * abs(effective) * _horizon(asset, band)
+
+    def _land(self, view: View, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> None:
+        bounds = [self._bounds(asset, weight) for asset, weight in zip(assets, view.weights, strict=True)]
+        effects = [band.effect for band in self.bands]
+        edges = [asset.landing for asset in assets]
+        search.changes, search.effective = land(before, effects, edges, bounds, sorted(search.active))
+
+    def _bounds(self, asset: _Asset, weight: Decimal) -> Bounds:
+        """Return how far a weight may move: not below nothing, not above everything, not past the hard bound."""
+        lowest, highest = min(-weight, ZERO), max(ONE - weight, ZERO)
+        outer = self.policy.max_deviation
+        if outer is not None:
+            reach = outer * self.settings.landing if asset.forced else outer
+            lowest, highest = max(lowest, -reach - asset.drift), min(highest, reach - asset.drift)
+        return Bounds(lowest, highest)
+
+    def _room(self, view: View, assets: Sequence[_Asset], search: _Search) -> tuple[Correction, ...]:
+        found = []
+        for i, (asset, change) in enumerate(zip(assets, search.changes, strict=True)):
+            left = min(view.weights[i] + change, search.effective[i] + asset.landing)
+            if change <= 0 and left > 0 and tradable(asset.quote):
+                found.append((-_signed_ratio(search.effective[i], asset.half), Correction(view.names[i], -left)))
+        return tuple(correction for _, correction in sorted(found, key=lambda pair: (pair[0], pair[1].asset)))
+
+    def _urgency(self, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> Decimal:
+        if any(assets[i].forced for i in search.active):
+            return ONE
+        past = (excess(assets[i].half * self.settings.trigger, abs(before[i])) for i in search.active)
+        return quantise(max(past, default=ZERO))
+
+    def _terms(self, view: View, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> list[Term]:
+        return [
+            Term(
+                view.names[i],
+                quantise(view.weights[i]),
+                quantise(view.targets[i]),
+                quantise(asset.drift),
+                quantise(before[i]),
+                quantise(asset.half),
+                quantise(search.costs[i]),
+                quantise(self._benefit(asset, self.bands[i], before[i])),
+                quantise(_horizon(asset, self.bands[i])),
+            )
+            for i, asset in enumerate(assets)
+        ]
+
+
+def _reason(assets: Sequence[_Asset], search: _Search, corrections: tuple[Correction, ...]) -> Reason:
+    if corrections:
+        return Reason.MAX_DEVIATION if any(assets[i].forced for i in search.active) else Reason.BAND_EXCEEDED
+    refusals = set(search.refused.values())
+    return next(
+        (r for r in (Reason.COST_ABOVE_BENEFIT, Reason.INSTRUMENT_NOT_TRADABLE) if r in refusals), Reason.WITHIN_BAND
+    )
+
+
+def _outside(effective: Decimal, bound_cubed: Decimal) -> bool:
+    """Compare cubes: exact, and no root is taken while nothing happens."""
+    return abs(effective) ** 3 > bound_cubed
+
+
+def _effect(band: Band, drifts: Sequence[Decimal]) -> Decimal:
+    return quantise(sum((a * x for a, x in zip(band.effect, drifts, strict=True)), ZERO))
+
+
+def _ratio(effective: Decimal, half: Decimal) -> Decimal:
+    return abs(_signed_ratio(effective, half))
+
+
+def _signed_ratio(effective: Decimal, half: Decimal) -> Decimal:
+    if half > 0:
+        return effective / half
+    return Decimal("Infinity").copy_sign(effective) if effective else ZERO
+
+
+def _horizon(asset: _Asset, band: Band) -> Decimal:
+    """Return how long an effective drift lasts on average: (2/3) h^2 / D, in years."""
+    if band.dead:
+        return ZERO
+    return min(_TWO_THIRDS * asset.full**2 / band.flow, HORIZON_YEARS_MAX) if band.flow > 0 else HORIZON_YEARS_MAX
+
+
+def _covariance(holdings: Holdings, risk: Risk, known: dict[str, int]) -> list[list[Decimal]]:
+    """Return S over the portfolio's assets; zero where nothing is known of an asset that nobody wants."""
+    size = len(risk.assets)
+
+    def entry(first: str, second: str) -> Decimal:
+        if first not in known or second not in known:
+            return ZERO
+        row, column = sorted((known[first], known[second]))
+        return risk.covariance[row * size - row * (row - 1) // 2 + column - row]
+
+    names = [asset.name for asset in holdings.assets]
+    return [[entry(a, b) for b in names] for a in names]
+
+
+def _bands(
+    holdings: Holdings, covariance: list[list[Decimal]], policy: NoTradeRegion, settings: DriftSettings
+) -> tuple[Band, ...]:
+    targets = [asset.target for asset in holdings.assets]
+    bands = []
+    for i, row in enumerate(covariance):
+        variance = row[i]
+        if variance <= 0:
+            unit = tuple(ONE if j == i else ZERO for j in range(len(row)))
+            bands.append(Band(unit, ZERO, ZERO, ZERO, ZERO, dead=True))
+            continue
+        effect = tuple(quantise(value / variance) for value in row)
+        # M' A_i' = w* (A_i - A_i w*), element by element: M is never built.
+        mean = sum((a * w for a, w in zip(effect, targets, strict=True)), ZERO)
+        loads = [w * (a - mean) for a, w in zip(effect, targets, strict=True)]
+        flow = sum((a * b * covariance[j][k] for j, a in enumerate(loads) for k, b in enumerate(loads)), ZERO)
+        flow = max(quantise(flow), ZERO)
+        cubed = 3 * flow / (2 * policy.risk_aversion * variance)
+        impact = lifetime_impact(settings.impact_coefficient, variance, settings.signal_lifetime_seconds)
+        bands.append(Band(effect, variance, flow, quantise(cubed), quantise(impact), dead=False))
+    return tuple(bands)
