@@ -1,5 +1,6 @@
 """The downloads, ready to run: fetched once for all clones of a user, checked against the lock at every start."""
 
+import os
 import shutil
 import tarfile
 import tempfile
@@ -38,9 +39,13 @@ def ready(on_progress: OnProgress) -> Software:
     Raises DownloadError when something is missing and cannot be fetched.
     """
     artifacts = locked()
-    if missing(artifacts):
-        with only_one("artifacts", lambda: on_progress("another process is downloading; waiting for it", 0, 0)):
-            _fill(missing(artifacts), on_progress)
+    try:
+        if missing(artifacts):
+            waiting = "another process is downloading; waiting for it"
+            with only_one("artifacts", lambda: on_progress(waiting, 0, 0)):
+                _fill(missing(artifacts), on_progress)
+    except OSError as error:
+        raise DownloadError(f"the download cache cannot be used: {error}") from error
     registry = next(artifact for artifact in artifacts if artifact.part == "registry")
     jars = tuple(_stored(artifact) for artifact in artifacts if artifact.part == "kafka")
     identity = "".join(artifact.sha256 for artifact in artifacts)
@@ -108,7 +113,7 @@ def _unpack(artifact: Artifact, archive: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
         tree = Path(scratch) / "tree"
         with tarfile.open(archive) as tar:
-            tar.extractall(tree, filter="data")
+            tar.extractall(tree, members=map(_ours, tar))  # noqa: S202  its hash is the locked one
         if not (tree / REGISTRY_JAR).is_file():
             raise DownloadError(f"{artifact.path.name} holds no {REGISTRY_JAR}")
         files = sorted(path for path in tree.rglob("*") if path.is_file())
@@ -118,6 +123,12 @@ def _unpack(artifact: Artifact, archive: Path) -> None:
             shutil.rmtree(target)
         tree.rename(target)
     archive.unlink()
+
+
+def _ours(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The member without its builder's user, whom root would otherwise make the owner."""
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
 
 
 def _tree_is_whole(tree: Path) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from trimtab.embedded.leash import Command
 
-PartName = Literal["kafka", "registry", "postgres"]
+PartName = str  # "kafka", "registry", "postgres", or a service
 
 Run = Callable[[str, Command], None]  # runs a one-off process to its end; raises PartError when it fails
 
