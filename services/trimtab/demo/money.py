@@ -1,0 +1,40 @@
+"""What each demo portfolio starts with: the right sum, in the wrong places."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from trimtab.domain.amounts import ONE, floor_to
+from trimtab.domain.portfolio import Portfolio
+
+# Of every portfolio at the start, in its quote currency.
+START_EQUITY = Decimal(100_000)
+# How far from its targets a portfolio starts: this share of it stands where another asset's share should.
+DISPLACED = Decimal("0.15")
+_UNIT = Decimal("0.00000001")
+
+
+def displaced(targets: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """Return starting weights: each asset's own target, mixed with its neighbour's. They sum to 1 as targets do."""
+    rotated = [*targets[1:], targets[0]]
+    return {
+        asset: (ONE - DISPLACED) * weight + DISPLACED * neighbour
+        for (asset, weight), (_, neighbour) in zip(targets, rotated, strict=True)
+    }
+
+
+def holdings(portfolio: Portfolio, prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return the starting quantity of each asset; `prices` are in the portfolio's quote currency, by asset."""
+    return {
+        asset: floor_to(START_EQUITY * weight / prices.get(asset, ONE), _UNIT)
+        for asset, weight in displaced(portfolio.targets).items()
+    }
+
+
+def deposits(portfolios: Sequence[Portfolio], prices: Mapping[str, Decimal]) -> dict[str, dict[str, Decimal]]:
+    """Return what each venue account receives at the start: the sum of its portfolios' holdings."""
+    accounts: dict[str, dict[str, Decimal]] = {}
+    for portfolio in portfolios:
+        balances = accounts.setdefault(portfolio.accounts[0], {})
+        for asset, quantity in holdings(portfolio, prices).items():
+            balances[asset] = balances.get(asset, Decimal(0)) + quantity
+    return accounts

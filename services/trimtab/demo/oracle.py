@@ -1,0 +1,67 @@
+"""The exchange's own journal held against ledger and topic: was an order doubled, was a fill lost."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.exchange.journal import JournalContents
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the venue executed, what the ledger and the topic have of it.
+
+    `doubled_orders`: client order ids that the venue accepted more than once. `lost_fills`: executions of the venue
+    that are missing in the ledger or on the topic. `invented_fills`: the other way round.
+    """
+
+    venue_trades: int
+    ledger_trades: int
+    doubled_orders: int
+    lost_fills: int
+    invented_fills: int
+    repeated_fills: int
+    ledger_equals_venue: bool
+    differences: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        wrong = self.doubled_orders + self.lost_fills + self.invented_fills + self.repeated_fills
+        return wrong == 0 and self.ledger_equals_venue
+
+
+TradeKey = tuple[str, str]  # account, trade id as trimtab writes it
+
+
+def judge(
+    journal: JournalContents,
+    ledger_trades: Iterable[TradeKey],
+    topic_trades: Iterable[TradeKey],
+    ledger_sums: Mapping[str, Mapping[str, Decimal]],
+) -> Verdict:
+    """Compare; `ledger_sums` are by account and asset over all holders, and name the accounts that count."""
+    accounts = set(ledger_sums)
+    at_venue = {(e.account, f"{e.symbol}:{e.trade_id}") for e in journal.executions if e.account in accounts}
+    in_ledger, on_topic = set(ledger_trades), Counter(topic_trades)
+    placed = Counter((o.account, o.client_order_id) for o in journal.orders.values() if o.account in accounts)
+    differences = tuple(_differences(journal, ledger_sums))
+    return Verdict(
+        venue_trades=len(at_venue),
+        ledger_trades=len(in_ledger),
+        doubled_orders=sum(count > 1 for count in placed.values()),
+        lost_fills=len(at_venue - in_ledger) + len(at_venue - set(on_topic)),
+        invented_fills=len(in_ledger - at_venue) + len(set(on_topic) - at_venue),
+        repeated_fills=sum(count > 1 for count in on_topic.values()),
+        ledger_equals_venue=not differences,
+        differences=differences,
+    )
+
+
+def _differences(journal: JournalContents, sums: Mapping[str, Mapping[str, Decimal]]) -> Iterable[str]:
+    for account, ledger in sorted(sums.items()):
+        venue = {asset: free + locked for asset, (free, locked) in journal.balances.get(account, {}).items()}
+        for asset in sorted(ledger.keys() | venue.keys()):
+            has, should = ledger.get(asset, Decimal(0)), venue.get(asset, Decimal(0))
+            if has != should:
+                yield f"{account} {asset}: ledger {has}, venue {should}"
