@@ -103,10 +103,10 @@ def one_of(names: Iterable[str], found: str) -> str:
     return f"one of {', '.join(known) or '(none)'}{meant(known, found)}"
 
 
-def meant(names: Iterable[str], found: str) -> str:
-    """Return " (did you mean ...?)", or nothing where no name is close."""
-    close = difflib.get_close_matches(found, list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+def meant(names: Iterable[str], found: str, prefix: str = "") -> str:
+    """Return " (did you mean ...?)", or nothing where no name is close; all names start with `prefix`."""
+    close = difflib.get_close_matches(found.removeprefix(prefix), [name.removeprefix(prefix) for name in names], n=1)
+    return f" (did you mean {prefix}{close[0]}?)" if close else ""
 
 
 def joined(path: str, rest: str) -> str:
@@ -136,12 +136,14 @@ def _path(loc: tuple[int | str, ...], data: object) -> str:
     """Return the path in the file: pydantic's location without the names of union members and validators."""
     path, unknown = "", data is None
     for index, part in enumerate(loc):
-        if isinstance(part, int):
+        if isinstance(data, Mapping) and part in data:
+            path, data = joined(path, str(part)), data[part]
+        elif isinstance(part, int):
             path += f"[{part}]"
             data = data[part] if isinstance(data, Sequence) and part < len(data) else None
-        elif isinstance(data, Mapping) and part in data:
-            path, data = joined(path, part), data[part]
-        elif part != "[key]" and (unknown or index == len(loc) - 1):
+        elif part == "[key]" or (isinstance(data, Mapping) and data.get("kind") == part):
+            continue
+        elif unknown or index == len(loc) - 1:
             path = joined(path, part)
     return path
 

@@ -183,6 +183,7 @@ class ReconcilerSettings(_Section):
     """How ledger and venue are compared."""
 
     compare_interval_seconds: Seconds = 5.0
+    missed_fill_after_ms: int = Field(3_000, ge=0)  # age at which an open order is asked for fills not heard of
     tolerance: Decimal = Field(Decimal("0.00000001"), ge=0)
 
 
@@ -275,7 +276,7 @@ def _unknown_variables() -> list[Problem]:
         for key in field.annotation.model_fields
     }
     return [
-        Problem(name, HIDDEN, f"names of settings, joined by __{meant(names, name.upper())}")
+        Problem(name, HIDDEN, f"names of settings, joined by __{meant(names, name.upper(), PREFIX)}")
         for name in sorted(os.environ)
         if name.upper().startswith(PREFIX)
         and name.upper() not in OTHER_VARIABLES

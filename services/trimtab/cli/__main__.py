@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from trimtab.cli.doctor import doctor
 from trimtab.cli.exchange import exchange
 from trimtab.cli.program import Program
 from trimtab.cli.services import SERVICES, service
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(validate)
+app.command()(doctor)
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )(exchange)

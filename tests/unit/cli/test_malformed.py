@@ -1,0 +1,314 @@
+"""Malformed configurations through the real command line: one clear error a problem, exit code 2, no traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from trimtab.cli.__main__ import app
+
+GOOD = {
+    "version": "1",
+    "portfolio": "core",
+    "quote": "USDT",
+    "targets": "{BTC: 0.6, ETH: 0.3, USDT: 0.1}",
+}
+
+
+def good(**changed: str | None) -> str:
+    """Return a portfolio file with some lines changed, added, or (None) left out."""
+    lines = GOOD | changed
+    return "".join(f"{key}: {value}\n" for key, value in lines.items() if value is not None)
+
+
+# name: (file, its problems as (path, value as it is shown, part of what is allowed))
+PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
+    "empty": ("", [("the whole", "nothing", "a mapping of keys to values")]),
+    "a list": ("[1, 2]", [("the whole", "[1, 2]", "a mapping")]),
+    "text": ("hello", [("the whole", "'hello'", "a mapping")]),
+    "no yaml": ("a: b: c", [("line 1, column 5", "mapping values are not allowed here", "valid YAML")]),
+    "unclosed": ("targets: {BTC: 1", [("line 1, column 17", "expected ',' or '}'", "valid YAML")]),
+    "tab": ("limits:\n\tmin_trade: 1", [("line 2, column 1", "character '\\t'", "valid YAML")]),
+    "two documents": (good() + "---\n" + good(), [("line 5, column 1", "another document", "valid YAML")]),
+    "alias": (good(accounts="*a"), [("line 5, column 11", "an alias", "valid YAML")]),
+    "executable tag": (
+        good(dry_run="!!python/object/apply:os.getcwd []"),
+        [("line 5, column 10", "could not determine a constructor", "valid YAML")],
+    ),
+    "endless depth": (good(accounts="[" * 5_000), [("the whole", "too many levels", "valid YAML")]),
+    "control character": (good(portfolio='"a\x07b"'), [("the whole", "unacceptable character", "valid YAML")]),
+    "key twice": (good() + "quote: EUR\n", [("line 5, column 1", "'quote'", "each key once")]),
+    "inner key twice": (
+        good(targets="{BTC: 0.5, USDT: 0.5, BTC: 0.5}"),
+        [("line 4, column 32", "'BTC'", "each key once")],
+    ),
+    "unknown key": (good(polcy="{kind: threshold}"), [("polcy", "{kind: 'threshold'}", "did you mean policy?")]),
+    "unknown inner key": (
+        good(limits="{cooldown: 5}"),
+        [("limits.cooldown", "5", "did you mean cooldown_seconds?")],
+    ),
+    "unknown policy key": (
+        good(policy="{kind: no_trade_region, absolute: 0.1}"),
+        [("policy.absolute", "0.1", "one of kind, max_deviation, risk_aversion")],
+    ),
+    "key that is a number": (good() + "7: x\n", [("7", "7", "keys that are text")]),
+    "no name": (good(portfolio=None), [("portfolio", "nothing", "a value; it is required")]),
+    "no quote": (good(quote=None), [("quote", "nothing", "a value; it is required")]),
+    "no targets": (good(targets=None), [("targets", "nothing", "a value; it is required")]),
+    "name in capitals": (good(portfolio="Core"), [("portfolio", "'Core'", "lower-case letters, digits and hyphens")]),
+    "name that is a number": (good(portfolio="42"), [("portfolio", "42", "text")]),
+    "name too long": (good(portfolio="a" * 64), [("portfolio", f"'{'a' * 64}'", "at most 63")]),
+    "newer format": (good(version="2"), [("version", "2", "1")]),
+    "weights above one": (
+        good(targets="{BTC: 0.6, USDT: 0.5}"),
+        [("targets", "1.1", "weights that sum to 1 within 0.0001")],
+    ),
+    "weights just off": (good(targets="{BTC: 0.6, USDT: 0.4002}"), [("targets", "1.0002", "sum to 1 within 0.0001")]),
+    "no weights": (good(targets="{}"), [("targets", "0", "sum to 1")]),
+    "negative weight": (
+        good(targets="{BTC: -0.1, USDT: 1.1}"),
+        [("targets.BTC", "-0.1", "at least 0"), ("targets.USDT", "1.1", "at most 1")],
+    ),
+    "weight as text": (good(targets='{BTC: "0.5", USDT: 0.5}'), [("targets.BTC", "'0.5'", "a number")]),
+    "weight not a number": (good(targets="{BTC: .nan, USDT: 0.5}"), [("targets.BTC", "NaN", "a number")]),
+    "weight a flag": (good(targets="{BTC: true, USDT: 0.5}"), [("targets.BTC", "true", "a number")]),
+    "weight too fine": (
+        good(targets="{BTC: 0.1000000000000000001, USDT: 0.9}"),
+        [("targets.BTC", "0.1000000000000000001", "at most 18 decimals")],
+    ),
+    "asset in small letters": (good(targets="{btc: 0.5, USDT: 0.5}"), [("targets.btc", "'btc'", "upper-case letters")]),
+    "computed targets": (
+        good(targets="{method: equal_risk_contribution, assets: [BTC, ETH]}"),
+        [("targets.method", "'equal_risk_contribution'", "weights by asset")],
+    ),
+    "targets as a list": (good(targets="[BTC, ETH]"), [("targets", "['BTC', 'ETH']", "a mapping of keys to values")]),
+    "policy of a later kind": (
+        good(policy='{kind: calendar, cron: "0 0 * * *"}'),
+        [("policy.kind", "'calendar'", "one of 'no_trade_region', 'threshold'")],
+    ),
+    "policy without a kind": (good(policy="{absolute: 0.1}"), [("policy.kind", "nothing", "a value; it is required")]),
+    "threshold without a bound": (
+        good(policy="{kind: threshold}"),
+        [("policy", "{kind: 'threshold'}", "absolute, relative or both")],
+    ),
+    "threshold of zero": (
+        good(policy="{kind: threshold, absolute: 0}"),
+        [("policy.absolute", "0", "a number above 0")],
+    ),
+    "no risk aversion": (
+        good(policy="{kind: no_trade_region, risk_aversion: -1}"),
+        [("policy.risk_aversion", "-1", "a number above 0")],
+    ),
+    "half a signal an hour": (
+        good(limits="{signals_per_hour: 0.5}"),
+        [("limits.signals_per_hour", "0.5", "a whole number")],
+    ),
+    "no signal an hour": (good(limits="{signals_per_hour: 0}"), [("limits.signals_per_hour", "0", "at least 1")]),
+    "trade share above one": (good(limits="{max_trade_share: 10}"), [("limits.max_trade_share", "10", "at most 1")]),
+    "negative cooldown": (good(limits="{cooldown_seconds: -1}"), [("limits.cooldown_seconds", "-1", "at least 0")]),
+    "negative minimum": (good(limits="{min_trade: -10}"), [("limits.min_trade", "-10", "at least 0")]),
+    "limits as text": (good(limits="tight"), [("limits", "'tight'", "a mapping of keys to values")]),
+    "unknown weekday": (good(windows="{weekdays: [mon, funday]}"), [("windows.weekdays[1]", "'funday'", "'sun'")]),
+    "weekday twice": (good(windows="{weekdays: [mon, mon]}"), [("windows.weekdays", "'mon'", "each entry once")]),
+    "no weekday": (good(windows="{weekdays: []}"), [("windows.weekdays", "[]", "at least 1")]),
+    "hour 25": (good(windows='{utc: ["08:00-25:00"]}'), [("windows.utc[0]", "'08:00-25:00'", "from-to in UTC")]),
+    "empty window": (good(windows='{utc: ["08:00-08:00"]}'), [("windows.utc[0]", "'08:00-08:00'", "from-to in UTC")]),
+    "window as one time": (good(windows="{utc: [08:00]}"), [("windows.utc[0]", "'08:00'", "from-to in UTC")]),
+    "account twice": (good(accounts="[main, main]"), [("accounts", "'main'", "each entry once")]),
+    "accounts as text": (good(accounts="main"), [("accounts", "'main'", "a list")]),
+    "dry run as yes": (good(dry_run="yes"), [("dry_run", "'yes'", "true or false")]),
+    "five at once": (
+        good(quote="usdt", version="0", dry_run="1", limits="{min_trade: x}", windows="{utc: 5}"),
+        [
+            ("version", "0", "1"),
+            ("quote", "'usdt'", "upper-case letters"),
+            ("limits.min_trade", "'x'", "a number"),
+            ("windows.utc", "5", "a list"),
+            ("dry_run", "1", "true or false"),
+        ],
+    ),
+}
+
+SECRET = "hunter2-hunter2"
+
+SETTINGS: dict[str, tuple[str, dict[str, str], list[tuple[str, str, str]]]] = {
+    "no yaml": ("kafka: [", {}, [("line 1, column 9", "expected the node content", "valid YAML")]),
+    "a list": ("[1]", {}, [("the whole", "[1]", "a mapping of keys to values")]),
+    "unknown section": ("kafak: {}", {}, [("kafak", "a mapping", "did you mean kafka?")]),
+    "section twice": ("log: {}\nlog: {}", {}, [("line 2, column 1", "'log'", "each key once")]),
+    "unknown key": (
+        "kafka: {bootstrap_server: x}",
+        {},
+        [("kafka.bootstrap_server", "'x'", "did you mean bootstrap_servers?")],
+    ),
+    "section as text": ("metrics: on", {}, [("metrics", "'on'", "a mapping of keys to values")]),
+    "port too high": ("metrics: {port: 70000}", {}, [("metrics.port", "70000", "at most 65535")]),
+    "log level": ("log: {level: loud}", {}, [("log.level", "'loud'", "'error'")]),
+    "registry without a scheme": ("registry: {url: localhost}", {}, [("registry.url", "'localhost'", "http://")]),
+    "password in an address": (
+        f"registry: {{url: 'ftp://me:{SECRET}@host'}}",
+        {},
+        [("registry.url", "'ftp://…@host'", "http://")],
+    ),
+    "seconds as words": (
+        "reconciler: {compare_interval_seconds: often}",
+        {},
+        [("reconciler.compare_interval_seconds", "'often'", "a number")],
+    ),
+    "no time at all": ("executor: {lease_seconds: 0}", {}, [("executor.lease_seconds", "0", "above 0")]),
+    "unknown venue kind": ("venues: {sim: {kind: mtgox}}", {}, [("venues.sim.kind", "'mtgox'", "'binance'")]),
+    "instruments as text": ("venues: {sim: {instruments: BTC}}", {}, [("venues.sim.instruments", "'BTC'", "a list")]),
+    "account at no venue": (
+        "venues: {binance: {}}\naccounts: {main: {venue: binanse, api_key: k, secret: s}}",
+        {},
+        [("accounts.main.venue", "'binanse'", "did you mean binance?")],
+    ),
+    "account without keys": (
+        "venues: {sim: {}}\naccounts: {main: {venue: sim}}",
+        {},
+        [
+            ("accounts.main.api_key", "nothing", "exactly one of api_key and api_key_file"),
+            ("accounts.main.secret", "nothing", "exactly one of secret and secret_file"),
+        ],
+    ),
+    "secret under a wrong name": (
+        f"venues: {{sim: {{}}}}\naccounts: {{main: {{venue: sim, api_key: k, secret: s, secrett: {SECRET}}}}}",
+        {},
+        [("accounts.main.secrett", "a value that is not shown", "did you mean secret?")],
+    ),
+    "secret as the whole account": (
+        f"accounts: {{main: {SECRET}}}",
+        {},
+        [("accounts.main", "a value that is not shown", "a mapping of keys to values")],
+    ),
+    "unknown variable": (
+        "{}",
+        {"TRIMTAB_KAFKA_BOOTSTRAP_SERVERS": SECRET},
+        [("TRIMTAB_KAFKA_BOOTSTRAP_SERVERS", "a value that is not shown", "mean TRIMTAB_KAFKA__BOOTSTRAP_SERVERS?")],
+    ),
+    "bad value in a variable": (
+        "log: {level: info}",
+        {"TRIMTAB_LOG__LEVEL": "loud"},
+        [("TRIMTAB_LOG__LEVEL", "'loud'", "'error'")],
+    ),
+    "variable that is not JSON": (
+        "{}",
+        {"TRIMTAB_POSTGRES": f"dsn={SECRET}"},
+        [("TRIMTAB_POSTGRES", "a value that is not shown", "JSON, or one variable a key")],
+    ),
+    "file and variables at once": (
+        "log: {level: loud}",
+        {"TRIMTAB_METRICS__PORT": "x", "TRIMTAB_COLOUR": "red"},
+        [
+            ("TRIMTAB_COLOUR", "a value that is not shown", "names of settings"),
+            ("log.level", "'loud'", "'error'"),
+            ("TRIMTAB_METRICS__PORT", "'x'", "a whole number"),
+        ],
+    ),
+}
+
+
+def run(*words: str, variables: dict[str, str] | None = None) -> Result:
+    clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("TRIMTAB_")}
+    return CliRunner().invoke(app, words, env=clean | (variables or {}))
+
+
+def check(stderr: str, source: str, expected: list[tuple[str, str, str]]) -> None:
+    lines = stderr.splitlines()
+    assert len(lines) == len(expected), stderr
+    for line, (path, value, allowed) in zip(lines, expected, strict=True):
+        assert line.startswith(f"error: {source}: {path}: found {value}"), line
+        assert "; allowed: " in line
+        assert allowed in line.split("; allowed: ", 1)[1], line
+    assert "Traceback" not in stderr
+    assert SECRET not in stderr
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+def test_a_malformed_portfolio_file_gets_one_error_a_problem(name: str, tmp_path: Path) -> None:
+    text, expected = PORTFOLIOS[name]
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    shown = run("validate", str(file))
+
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    check(shown.stderr, str(file), expected)
+
+
+@pytest.mark.parametrize("name", PORTFOLIOS)
+def test_the_same_errors_as_one_json_document(name: str, tmp_path: Path) -> None:
+    text, expected = PORTFOLIOS[name]
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    shown = run("validate", str(file), "--json")
+
+    assert shown.exit_code == 2
+    errors = json.loads(shown.stdout)["errors"]
+    assert [error["path"] or "the whole" for error in errors] == [path for path, _, _ in expected]
+    assert all(set(error) == {"path", "value", "allowed"} for error in errors)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_malformed_settings_get_one_error_a_problem(name: str, tmp_path: Path) -> None:
+    text, variables, expected = SETTINGS[name]
+    file = tmp_path / "settings.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    shown = run("doctor", variables={"TRIMTAB_SETTINGS": str(file)} | variables)
+
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    check(shown.stderr, str(file), expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["validate"], "Missing argument 'file'."),
+        (["validate", "no-such-file.yaml"], "no-such-file.yaml: the whole: found No such file or directory; allowed: "),
+        (["validate", "."], ".: the whole: found Is a directory; allowed: a readable YAML file"),
+        (["validate", "--jsn", "x.yaml"], "No such option: --jsn"),
+        (["valdate", "x.yaml"], "No such command 'valdate'. Did you mean 'validate'?"),
+        (["exchange", "--journal", "x.jsonl"], "exactly one of --tape and --synthetic is needed"),
+    ],
+)
+def test_wrong_usage_is_one_line(words: list[str], error: str) -> None:
+    shown = run(*words)
+
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith(f"error: {error}"), shown.stderr
+    assert shown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "error"),
+    [
+        (["validate", "portfolio.yaml"], good(quote=None), "portfolio.yaml: quote: found nothing; allowed: a value"),
+        (["validate", "portfolio.yaml"], "\xff\xfe", "portfolio.yaml: byte 0: found invalid start byte; allowed: text"),
+        (["doctor"], "kafka: {x: 1}", "portfolio.yaml: kafka.x: found 1; allowed: one of bootstrap_servers"),
+    ],
+)
+def test_the_installed_command_ends_the_same_way(words: list[str], content: str, error: str, tmp_path: Path) -> None:
+    (tmp_path / "portfolio.yaml").write_text(content, encoding="latin-1")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
+
+    ended = subprocess.run(
+        [str(Path(sys.executable).with_name("trimtab")), *words],
+        cwd=tmp_path,
+        env=clean | {"TRIMTAB_SETTINGS": "portfolio.yaml"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"error: {error}"), ended.stderr
+    assert ended.stderr.count("\n") == 1

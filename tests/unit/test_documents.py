@@ -1,0 +1,131 @@
+"""Portfolio files: what they mean, exactly."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trimtab.configuration import ConfigurationError
+from trimtab.documents import Document, canonical, json_schema, load_document, parse_document, portfolio_of
+from trimtab.domain.portfolio import NoTradeRegion, Threshold
+from trimtab.yaml_text import load_yaml
+
+MINIMAL = "portfolio: core\nquote: USDT\ntargets: {BTC: 0.1, USDT: 0.9}\n"
+MIDNIGHT_US = 1_767_225_600_000_000  # Thursday, 1 January 2026
+HOUR_US = 3_600_000_000
+
+
+def read(text: str, tmp_path: Path) -> Document:
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_document(file)
+
+
+def test_weights_keep_their_digits(tmp_path: Path) -> None:
+    portfolio = portfolio_of(read(MINIMAL, tmp_path), 1)
+
+    assert portfolio.targets == (("BTC", Decimal("0.1")), ("USDT", Decimal("0.9")))
+
+
+def test_defaults_are_spelled_out_in_the_canonical_text(tmp_path: Path) -> None:
+    kept = json.loads(canonical(read(MINIMAL, tmp_path)))
+
+    assert kept["policy"] == {"kind": "no_trade_region", "risk_aversion": "3"}
+    assert kept["limits"]["max_trade_share"] == "0.1"
+    assert kept["windows"]["utc"] == ["00:00-24:00"]
+    assert list(kept) == sorted(kept)
+
+
+def test_files_that_mean_the_same_have_the_same_canonical_text(tmp_path: Path) -> None:
+    other = "dry_run: false\ntargets:\n  USDT: 9.0e-1\n  BTC: 0.100\nquote: 'USDT'\nportfolio: core # mine\n"
+
+    assert canonical(read(other, tmp_path)) == canonical(read(MINIMAL, tmp_path))
+
+
+def test_a_canonical_text_parses_to_the_same_portfolio(tmp_path: Path) -> None:
+    text = MINIMAL + "policy: {kind: threshold, relative: 0.25}\nwindows: {weekdays: [sat, sun]}\naccounts: [a, b]\n"
+    document = read(text, tmp_path)
+
+    portfolio = parse_document(canonical(document), 7)
+
+    assert portfolio == portfolio_of(document, 7)
+    assert portfolio.version == 7
+    assert portfolio.policy == Threshold(relative=Decimal("0.25"))
+    assert portfolio.windows.weekdays == {5, 6}
+    assert portfolio.accounts == ("a", "b")
+    assert parse_document(canonical(document), 7) is portfolio
+
+
+def test_no_policy_means_the_no_trade_region(tmp_path: Path) -> None:
+    assert portfolio_of(read(MINIMAL, tmp_path), 1).policy == NoTradeRegion()
+
+
+def test_a_window_past_midnight_goes_on_the_next_day(tmp_path: Path) -> None:
+    document = read(MINIMAL + 'windows: {weekdays: [thu], utc: ["22:00-02:00"]}\n', tmp_path)
+    windows = portfolio_of(document, 1).windows
+
+    assert windows.contain(MIDNIGHT_US)
+    assert windows.contain(MIDNIGHT_US + 2 * HOUR_US - 1)
+    assert not windows.contain(MIDNIGHT_US + 2 * HOUR_US)
+    assert windows.contain(MIDNIGHT_US + 22 * HOUR_US)
+    assert not windows.contain(MIDNIGHT_US + 24 * HOUR_US)  # Friday is not listed
+
+
+def test_a_window_that_ends_at_midnight_is_one_window(tmp_path: Path) -> None:
+    document = read(MINIMAL + 'windows: {utc: ["22:00-00:00"]}\n', tmp_path)
+
+    assert portfolio_of(document, 1).windows.minutes == ((1_320, 1_440),)
+
+
+def test_thirds_rounded_by_hand_become_exact(tmp_path: Path) -> None:
+    document = read("portfolio: p\nquote: USDT\ntargets: {A: 0.3333, B: 0.3333, C: 0.3333}\n", tmp_path)
+    weights = dict(portfolio_of(document, 1).targets)
+
+    assert sum(weights.values()) == 1
+    assert max(weights.values()) - min(weights.values()) <= Decimal("1e-17")
+
+
+@given(st.lists(st.integers(min_value=0, max_value=10_000), min_size=1, max_size=12).filter(any))
+def test_targets_sum_to_one_exactly(shares: list[int]) -> None:
+    total = sum(shares)
+    weights = {f"A{index}": (Decimal(share) / total).quantize(Decimal("1e-6")) for index, share in enumerate(shares)}
+
+    targets = portfolio_of(Document(portfolio="p", quote="USDT", targets=weights), 1).targets
+
+    assert sum(weight for _, weight in targets) == 1
+    assert all(weight >= 0 for _, weight in targets)
+    assert [asset for asset, _ in targets] == sorted(weights)
+    assert all(abs(weight - weights[asset]) <= Decimal("0.0001") for asset, weight in targets)
+
+
+def test_words_that_yaml_1_1_takes_for_flags_are_assets() -> None:
+    data, problems = load_yaml("{NO: 0.5, ON: 0.5, at: 22:00, when: 2024-01-01, n: 010}", "text")
+
+    assert data == {"NO": Decimal("0.5"), "ON": Decimal("0.5"), "at": "22:00", "when": "2024-01-01", "n": 10}
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("not json", "the whole"),
+        ('{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "1e0"}}', "targets.BTC"),
+        ('{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "0.5"}}', "targets"),
+        (
+            '{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "1"}, "policy": {"kind": "hybrid"}}',
+            "policy.kind",
+        ),
+    ],
+)
+def test_a_text_that_is_no_canonical_document_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"portfolio document: {problem}: found"):
+        parse_document(text, 1)
+
+
+def test_the_shipped_json_schema_is_up_to_date() -> None:
+    shipped = Path(__file__).parents[2] / "schemas" / "portfolio.schema.json"
+
+    assert shipped.read_text(encoding="utf-8") == json_schema(), "run: make schema"
