@@ -1,4 +1,4 @@
-"""From recorded frames to the market a decision looks at."""
+"""From recorded frames to the market that decisions and orders look at. (Shared: drift and executor both read it.)"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
