@@ -3,8 +3,8 @@
 Three things lie between the published book and that:
 
 - a **quote** newer than the book's last update hides better levels and sets the size at the best price;
-- what the accounts here have **taken** stays gone until the venue's level grows again: growth replenishes, shrinking
-  only limits what can have been taken;
+- what the accounts here have **taken** stays gone while its level stands: a level that grows offers its growth, one
+  that shrinks has lost the taken part last, one that vanishes and comes back is whole;
 - nothing else: own resting orders are not in the published book (the engine keeps them).
 """
 
@@ -18,24 +18,6 @@ from trimtab.exchange.market import DepthUpdate, Level, Quote, Snapshot
 Side = Literal["BUY", "SELL"]
 
 
-class _Taken:
-    """What was taken of one level, and the level's published size when last seen."""
-
-    __slots__ = ("quantity", "seen")
-
-    def __init__(self, quantity: Decimal, seen: Decimal) -> None:
-        self.quantity = quantity
-        self.seen = seen
-
-    def observe(self, size: Decimal) -> bool:
-        """Take notice of the published size; whether anything is still taken."""
-        if size > self.seen:
-            self.quantity -= size - self.seen
-        self.quantity = min(self.quantity, size)
-        self.seen = size
-        return self.quantity > 0
-
-
 class Liquidity:
     """One symbol's published book less what has been taken from it.
 
@@ -47,7 +29,7 @@ class Liquidity:
     def __init__(self) -> None:
         self.book = Book()
         self._quote: Quote | None = None
-        self._taken: dict[Side, dict[Decimal, _Taken]] = {"BUY": {}, "SELL": {}}
+        self._taken: dict[Side, dict[Decimal, Decimal]] = {"BUY": {}, "SELL": {}}
 
     def reset(self, snapshot: Snapshot) -> None:
         """Begin anew: nothing is taken from the new book."""
@@ -80,16 +62,13 @@ class Liquidity:
 
     def size(self, side: Side, price: Decimal) -> Decimal:
         """What is left to take at a price."""
-        taken = self._taken[side].get(price)
-        published = self.published(side, price)
-        return published - taken.quantity if taken is not None else published
+        return self.published(side, price) - self._taken[side].get(price, ZERO)
 
     def levels(self, side: Side) -> Iterator[Level]:
         """What can be taken, best price first. Levels taken empty are left out."""
         taken = self._taken[side]
         for price, size in self._published_levels(side):
-            gone = taken.get(price)
-            left = size - gone.quantity if gone is not None else size
+            left = size - taken[price] if price in taken else size
             if left > 0:
                 yield price, left
 
@@ -99,11 +78,7 @@ class Liquidity:
 
     def take(self, side: Side, price: Decimal, quantity: Decimal) -> None:
         """Note that `quantity` at `price` is gone; no more than `size` says may be taken."""
-        entry = self._taken[side].get(price)
-        if entry is None:
-            self._taken[side][price] = _Taken(quantity, self.published(side, price))
-        else:
-            entry.quantity += quantity
+        self._taken[side][price] = self._taken[side].get(price, ZERO) + quantity
 
     def _ladder(self, side: Side) -> Ladder:
         return self.book.bids if side == "BUY" else self.book.asks
@@ -121,9 +96,12 @@ class Liquidity:
         return _chain((best, size), worse)
 
     def _observe(self) -> None:
-        for side, entries in self._taken.items():
-            for price in [p for p, entry in entries.items() if not entry.observe(self.published(side, p))]:
-                del entries[price]
+        """No more can be gone from a level than stands there."""
+        for side, taken in self._taken.items():
+            for price in list(taken):
+                taken[price] = min(taken[price], self.published(side, price))
+                if not taken[price]:
+                    del taken[price]
 
 
 def _chain(first: Level, rest: Iterator[Level]) -> Iterator[Level]:
