@@ -34,3 +34,18 @@ class InsufficientFundsError(TrimtabError):
 
 class IllegalTransitionError(TrimtabError):
     """An order was told to take a step that its state does not allow."""
+
+
+class UncoveredFeeError(InsufficientFundsError):
+    """A fee was paid in an asset of which the ledger has too little, in the portfolio and in the account as a whole.
+
+    The venue took it from somewhere, so a deposit is missing in the ledger: book that, then settle the fill again.
+    """
+
+
+class LedgerRefusedError(TrimtabError):
+    """The ledger's database refused a write that would break one of its rules."""
+
+
+class LedgerConflictError(TrimtabError):
+    """Two transactions stood in each other's way and this one gave in: nothing of it happened, it may be run again."""

@@ -1,0 +1,33 @@
+"""Breaks and watermarks inside a transaction: where ledger and venue differ, and how far they were compared."""
+
+from collections.abc import Sequence
+
+from trimtab.adapters.postgres.rows import break_of, break_values
+from trimtab.adapters.postgres.statements import Statements
+from trimtab.messages import Break
+
+
+class Breaks:
+    """One break of a kind is open at a time per portfolio, account and asset."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def open(self, found: Break) -> bool:
+        """Keep a break; False if it is there already or the same one is open. One with a resolution is kept closed."""
+        return await self._statements.row("add_break", break_values(found)) is not None
+
+    async def close(self, found: Break) -> bool:
+        """Write the resolution of the open break of this portfolio, account, kind and asset; False if none is open."""
+        return await self._statements.row("close_break", break_values(found)) is not None
+
+    async def open_ones(self, account: str | None) -> Sequence[Break]:
+        return [break_of(row) for row in await self._statements.rows("open_breaks", {"account": account})]
+
+    async def watermark(self, account: str, instrument: str) -> int | None:
+        row = await self._statements.row("watermark", {"account": account, "instrument": instrument})
+        return None if row is None else int(row["since_us"])
+
+    async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
+        values = {"account": account, "instrument": instrument, "since_us": since_us}
+        await self._statements.send("raise_watermark", values)

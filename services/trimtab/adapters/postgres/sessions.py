@@ -1,0 +1,67 @@
+"""Transactions on a pool's sessions, with trimtab's errors and nothing of a failed one left behind."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from psycopg.pq import TransactionStatus
+from psycopg.rows import DictRow
+
+from trimtab.adapters.postgres.connections import Connections, Session
+from trimtab.adapters.postgres.failures import translated
+from trimtab.adapters.postgres.statements import Statements, Values
+from trimtab.domain.errors import UnreachableError
+
+
+class Sessions:
+    """One database, reached through `connections`; `address` names it in errors."""
+
+    def __init__(self, connections: Connections, address: str) -> None:
+        self._connections = connections
+        self._address = address
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Statements]:
+        """Run one transaction in pipeline mode: it commits when the block ends, and not at all if it raises.
+
+        Raises the errors of `failures.translated`. After UnreachableError at the end of the block the commit may or may
+        not have taken place; ids that are hashes of their causes make a second try safe.
+        """
+        try:
+            with translated(self._address):
+                async with (
+                    self._connections.connection() as session,
+                    _rolled_back(session),
+                    session.pipeline(),
+                ):
+                    await session.execute("BEGIN")
+                    yield Statements(session)
+                    await session.execute("COMMIT")
+        except UnreachableError:
+            # The other idle sessions are likely to be lost too: let each be tried now, not by the next callers.
+            await self._connections.check()
+            raise
+
+    async def rows(self, name: str, values: Values | None = None) -> Sequence[DictRow]:
+        """Run one query by itself and return its rows."""
+        try:
+            with translated(self._address):
+                async with self._connections.connection() as session:
+                    return await Statements(session).rows(name, values)
+        except UnreachableError:
+            await self._connections.check()
+            raise
+
+
+@asynccontextmanager
+async def _rolled_back(session: Session) -> AsyncIterator[None]:
+    """Leave no transaction open on the session, whatever happened inside; a session in doubt is closed."""
+    try:
+        yield
+    finally:
+        match session.info.transaction_status:
+            case TransactionStatus.IDLE | TransactionStatus.UNKNOWN:
+                pass
+            case TransactionStatus.INTRANS | TransactionStatus.INERROR:
+                await session.execute("ROLLBACK")
+            case _:
+                await session.close()
