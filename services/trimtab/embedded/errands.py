@@ -6,13 +6,12 @@ Only who may write into the data folder can ask, and nothing listens on any port
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 from trimtab.embedded.cache import write_whole
 from trimtab.embedded.errors import PartError, StackError
 from trimtab.embedded.part import PartName
 
-PARTS: tuple[PartName, ...] = get_args(PartName)
+PARTS: tuple[PartName, ...] = ("kafka", "registry", "postgres")
 ANSWER_SECONDS_MAX = 150.0
 POLL_SECONDS = 0.1
 

@@ -1,18 +1,18 @@
 """Downloads one artifact: resumable, verified, in place only when whole."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import requests
-import stamina
 
 from trimtab.embedded.artifact import Artifact
 from trimtab.embedded.errors import DownloadError
 
 CHUNK_BYTES = 256 * 1024
 TIMEOUTS_S = (10, 60)  # to connect, and between two pieces of an answer
-ATTEMPTS = 4
+PAUSES_S = (0.2, 0.5, 1.0)  # between attempts
 
 OnSize = Callable[[int], None]  # how many bytes of the artifact are here now
 
@@ -65,9 +65,15 @@ def take_local(artifact: Artifact, target: Path, local: Path, on_size: OnSize) -
 
 
 def _transfer(url: str, part: Path, size: int, on_size: OnSize) -> None:
-    for attempt in stamina.retry_context(on=RETRIED, attempts=ATTEMPTS, wait_max=2.0):
-        with attempt:
+    # Not stamina: it logs every retry, by default to standard output, which here belongs to the command's result.
+    for pause_s in PAUSES_S:
+        try:
             _continue(url, part, size, on_size)
+        except RETRIED:
+            time.sleep(pause_s)
+        else:
+            return
+    _continue(url, part, size, on_size)
 
 
 def _continue(url: str, part: Path, size: int, on_size: OnSize) -> None:

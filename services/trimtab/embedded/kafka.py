@@ -107,7 +107,7 @@ class Kafka:
         if formatted.exists():
             return
         shutil.rmtree(self.folder / "data", ignore_errors=True)  # a format that was cut short
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = _new_cluster_id()
         arguments = ("format", "--cluster-id", cluster, "--config", str(self.folder / "server.properties"))
         # the first compiler alone: this process lives half a second
         options = ("-XX:TieredStopAtLevel=1", *self.archive.reading())
@@ -140,3 +140,10 @@ class Kafka:
 
     def settle(self) -> None:
         """Nothing is left to do."""
+
+
+def _new_cluster_id() -> str:
+    """A random id in Kafka's alphabet; none that starts with a dash, which the tool would take for an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
