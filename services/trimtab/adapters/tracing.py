@@ -4,7 +4,7 @@ The baggage names the tick that a chain of events began with, so that any servic
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -97,3 +97,15 @@ def trace_id() -> str:
     """Return the current trace's id, 32 hexadecimal characters; empty outside of any trace."""
     span = trace.get_current_span().get_span_context()
     return trace.format_trace_id(span.trace_id) if span.is_valid else ""
+
+
+class TraceTrail:
+    """Implements ports.trail.Trail on the current trace's baggage."""
+
+    def tick_us(self) -> int | None:
+        """Return when the tick behind the current event was received, if that is known."""
+        return tick_us()
+
+    def stamped(self, name: str, time_us: int) -> AbstractContextManager[None]:
+        """Carry one more time along, under this name, with everything written inside."""
+        return with_baggage(f"trimtab.{name}", str(time_us))

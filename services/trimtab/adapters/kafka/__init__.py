@@ -1,0 +1,1 @@
+"""Kafka over confluent-kafka: publisher, group consumer, broadcast reader, dead letters, administration."""
