@@ -9,6 +9,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -64,11 +65,43 @@ class RegistrySettings(_Section):
     url: str = Field("http://127.0.0.1:8081", pattern=HTTP_URL)
 
 
+def _secret(path: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise refuse(Problem(path, str(file), f"a readable file ({error.strerror})")) from None
+
+
+def _with_password(dsn: str, password: str) -> str:
+    """Return a connection string with a password, in libpq's two forms: an address, or keys and values."""
+    if "://" in dsn:
+        return f"{dsn}{'&' if '?' in dsn else '?'}password={quote(password, safe='')}"
+    escaped = password.replace("\\", r"\\").replace("'", r"\'")
+    return f"{dsn} password='{escaped}'"
+
+
 class PostgresSettings(_Section):
-    """The shadow ledger's database. `dsn` is this process's own role; `admin_dsn` is for migrations only."""
+    """The shadow ledger's database. `dsn` is this process's own role; `admin_dsn` is for migrations only.
+
+    A password may stand in a file of its own (a mounted secret); it is added to the address when the settings are read.
+    """
 
     dsn: SecretStr = SecretStr("postgresql://trimtab@127.0.0.1:5432/trimtab")
+    password_file: Path | None = None
     admin_dsn: SecretStr | None = None
+    admin_password_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_passwords(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        values = {"dsn": cls.model_fields["dsn"].default.get_secret_value()} | given
+        for prefix in ("", "admin_"):
+            dsn, file = values.get(f"{prefix}dsn"), values.get(f"{prefix}password_file")
+            if isinstance(dsn, str) and isinstance(file, str):
+                values[f"{prefix}dsn"] = _with_password(dsn, _secret(f"{prefix}password_file", Path(file)))
+        return values
 
 
 class LogSettings(_Section):
