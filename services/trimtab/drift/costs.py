@@ -8,7 +8,7 @@ taken over that lifetime.
 
 from decimal import Decimal
 
-from trimtab.domain.amounts import ONE, ZERO
+from trimtab.domain.amounts import ONE, ZERO, ceil_to, floor_to
 from trimtab.domain.market import Quote
 from trimtab.domain.orders import Side
 
@@ -54,9 +54,8 @@ def limit_price(quote: Quote, side: Side, budget_spreads: Decimal) -> Decimal:
     tick = quote.instrument.tick
     budget = budget_spreads * quote.spread
     if side is Side.BUY:
-        return max((quote.mid + budget) // tick * tick, quote.ask + tick)
-    steps = -(-(quote.mid - budget) // tick)
-    return max(min(steps * tick, quote.bid - tick), tick)
+        return max(floor_to(quote.mid + budget, tick), quote.ask + tick)
+    return max(min(ceil_to(quote.mid - budget, tick), quote.bid - tick), tick)
 
 
 def net(side: Side, price: Decimal, fee: Decimal) -> Decimal:

@@ -149,7 +149,7 @@ def _hold(
         subject.rule.name if subject.rule is not None else "",
         reason,
         detail,
-        equity,
+        quantise(equity),
         terms,
     )
 

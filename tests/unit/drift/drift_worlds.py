@@ -16,6 +16,7 @@ D = Decimal
 NOW_US = 1_700_000_000_000_000
 SETTINGS = DriftSettings()
 PRICES = {"BTC": D(60_000), "ETH": D(3_000), "SOL": D(150)}
+SPREAD, DEPTH, EQUITY, CORRELATION, UNIT = D("0.02"), D(1_000), D(100_000), D("0.5"), D(1)
 WIDE_LIMITS = Limits(min_trade=D(1), max_trade_share=D(1))
 
 
@@ -35,7 +36,7 @@ def instrument(base: str, *, venue: str = "binance", **changes: object) -> Instr
     return replace(rules, **changes)  # type: ignore[arg-type]  # field names are checked by the dataclass itself
 
 
-def quote(rules: Instrument, mid: Decimal, *, spread: Decimal = D("0.02"), depth: Decimal = D(1_000)) -> Quote:
+def quote(rules: Instrument, mid: Decimal, *, spread: Decimal = SPREAD, depth: Decimal = DEPTH) -> Quote:
     half = spread / 2
     bids = tuple(Level(mid - half - n * rules.tick, depth) for n in range(10))
     asks = tuple(Level(mid + half + n * rules.tick, depth) for n in range(10))
@@ -51,7 +52,7 @@ def market(prices: Mapping[str, Decimal] | None = None, *, quotes: Sequence[Quot
 
 
 def risk(
-    deviations: Mapping[str, Decimal] | None = None, correlation: Decimal = D("0.5"), observations: int = 1_000
+    deviations: Mapping[str, Decimal] | None = None, correlation: Decimal = CORRELATION, observations: int = 1_000
 ) -> Record[Risk]:
     """One common correlation; deviations are yearly volatilities."""
     sigma = dict(sorted((deviations or {"BTC": D("0.5"), "ETH": D("0.7"), "SOL": D("0.9")}).items()))
@@ -92,7 +93,7 @@ def state(held: Sequence[Position], **changes: object) -> PortfolioState:
 
 
 def weights_to_positions(
-    weights: Mapping[str, Decimal], equity: Decimal = D(100_000), prices: Mapping[str, Decimal] | None = None
+    weights: Mapping[str, Decimal], equity: Decimal = EQUITY, prices: Mapping[str, Decimal] | None = None
 ) -> tuple[Position, ...]:
     """Positions of exactly these weights; what is left of 1 is cash."""
     priced = prices or PRICES
@@ -101,5 +102,5 @@ def weights_to_positions(
     return positions({**amounts, "USDT": cash})
 
 
-def open_order(side: Side = Side.BUY, leaves: Decimal = D("0.1")) -> OpenOrder:
+def open_order(side: Side = Side.BUY, leaves: Decimal = UNIT) -> OpenOrder:
     return OpenOrder("p", "main", "BTC/USDT", "BTC", "USDT", side, leaves, D(60_000))
