@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Meter(Protocol):
-    """Takes measures by name, without the `trimtab_` prefix that they are published under.
+    """Takes measures by the names they are published under.
 
     An unknown name or a wrong set of labels is a KeyError or ValueError at once: it is a mistake in the code.
     """
