@@ -16,6 +16,7 @@ from trimtab.embedded.cache import write_whole
 from trimtab.embedded.errors import FolderInUseError, StackError
 
 PREVIOUS_STACK_SECONDS_MAX = 40.0  # a guardian's patience with all phases, and some
+DYING_SECONDS_MAX = 1.0  # a process that was just killed still shows for a moment
 LOG_BYTES_MAX = 20_000_000
 PASSWORDS = ("postgres", "registry", "trimtab")
 
@@ -103,15 +104,16 @@ class Folder:
         A stack whose supervisor died is given time to finish stopping. Raises FolderInUseError when one runs.
         """
         lock = os.open(self.path / "stack.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + PREVIOUS_STACK_SECONDS_MAX
+        began = time.monotonic()
         told = False
         while not _try_lock(lock):
             holder = self.processes().get("supervisor")
-            if (holder and holder.find()) or time.monotonic() > deadline:
+            patience = DYING_SECONDS_MAX if holder and holder.find() else PREVIOUS_STACK_SECONDS_MAX
+            if time.monotonic() - began > patience:
                 os.close(lock)
                 who = f" (process {holder.pid})" if holder else ""
                 raise FolderInUseError(f"{self.path}: another stack runs on this folder{who}")
-            if not told:
+            if not told and patience > DYING_SECONDS_MAX:
                 on_wait("waiting for the stack that ran here before to finish stopping")
                 told = True
             time.sleep(0.05)
