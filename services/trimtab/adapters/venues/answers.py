@@ -1,0 +1,112 @@
+"""What a failed request says about an order: refused, not placed, or unknown. Pure; the whole failure table is here.
+
+Only the venue's own words count as evidence. A status of 5xx, a timeout, a reset, a cut or foreign answer says nothing
+about whether the order was accepted, so all of them are unknown.
+"""
+
+from dataclasses import dataclass
+
+from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request brought no usable answer.
+
+    Attributes:
+        text: for people.
+        status: HTTP status; None when no answer arrived.
+        code: the venue's error code in the answer's body; None when it had none.
+        message: the venue's text beside the code.
+        retry_after_ms: the answer's Retry-After.
+        sent: whether the request may have left this machine.
+
+    """
+
+    text: str
+    status: int | None = None
+    code: int | None = None
+    message: str = ""
+    retry_after_ms: int | None = None
+    sent: bool = True
+
+
+TOO_MANY_REQUESTS = frozenset({418, 429})
+_TOO_MANY_CODES = frozenset({-1003, -1015})
+_CLOCK_SKEW = -1021
+_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1008})
+_ABSENT_CODES = frozenset({-2011, -2013})
+_DUPLICATE = "Duplicate order sent."
+
+_RETRY_MS = {418: 120_000, 429: 1_000}  # where Retry-After is missing; Binance bans for two minutes at first
+_RETRY_MS_DEFAULT = 1_000
+_RETRY_MS_UNSENT = 250
+
+# Binance tells filters and reasons apart only by text; first match wins.
+_REFUSALS_BY_TEXT = (
+    ("insufficient balance", "insufficient_balance"),
+    ("immediately match and take", "would_cross"),
+    ("Market is closed", "market_closed"),
+    ("MARKET_LOT_SIZE", "lot_size"),
+    ("LOT_SIZE", "lot_size"),
+    ("PRICE_FILTER", "price_filter"),
+    ("PERCENT_PRICE", "percent_price"),
+    ("NOTIONAL", "notional"),
+    ("MAX_NUM_ORDERS", "too_many_orders"),
+    ("MAX_POSITION", "max_position"),
+    ("Filter failure", "filter"),
+    ("not permitted", "not_permitted"),
+    ("not authorized", "not_permitted"),
+    ("restricted", "not_permitted"),
+    ("may not place", "not_permitted"),
+)
+_REFUSALS_BY_CODE = {
+    -1002: "not_permitted",
+    -1013: "filter",
+    -1022: "not_permitted",
+    -1111: "invalid_request",
+    -1121: "unknown_instrument",
+    -2010: "rejected",
+    -2014: "not_permitted",
+    -2015: "not_permitted",
+}
+# Codes from here down to the end of the 11xx block name a fault in the request itself.
+_REQUEST_FAULTS = range(-1199, -1099)
+
+
+def place_answer(failure: Failure) -> Refused | NotPlaced | Unknown:
+    """Say what a failed POST of an order means for the order."""
+    if not failure.sent:
+        return NotPlaced(failure.text, _RETRY_MS_UNSENT)
+    if failure.status in TOO_MANY_REQUESTS or failure.code in _TOO_MANY_CODES:
+        return NotPlaced(failure.text, retry_after_ms(failure))
+    if failure.status is None or failure.status >= 500 or failure.code is None or failure.code in _UNKNOWN_CODES:
+        return Unknown(failure.text)
+    if failure.code == _CLOCK_SKEW:
+        return NotPlaced(failure.text, _RETRY_MS_DEFAULT)
+    if _DUPLICATE in failure.message:
+        return Unknown(f"an order with this client id is live: {failure.text}")
+    refusal = _refusal(failure.code, failure.message)
+    return Refused(refusal, failure.text) if refusal else Unknown(failure.text)
+
+
+def lookup_answer(failure: Failure) -> Absent | Unknown:
+    """Say what a failed look-up or cancel by client id means: the venue does not know the order, or nothing."""
+    answered = failure.status is not None and failure.status < 500
+    return Absent() if answered and failure.code in _ABSENT_CODES else Unknown(failure.text)
+
+
+def retry_after_ms(failure: Failure) -> int:
+    """Return how long the venue wants to be left alone; the venue's own word where it gave one."""
+    if failure.retry_after_ms is not None:
+        return failure.retry_after_ms
+    return _RETRY_MS.get(failure.status or 0, _RETRY_MS_DEFAULT)
+
+
+def _refusal(code: int, message: str) -> str | None:
+    if code not in _REFUSALS_BY_CODE and code not in _REQUEST_FAULTS:
+        return None
+    for text, name in _REFUSALS_BY_TEXT:
+        if text in message:
+            return name
+    return _REFUSALS_BY_CODE.get(code, "invalid_request")

@@ -1,0 +1,252 @@
+"""A venue's public market data over ccxt.pro: every book update, every trade, in sync or said to be stale.
+
+ccxt connects, subscribes and decodes; the books are our own (`depth`), fed with raw events, because ccxt's are floats,
+cut to 1,000 levels, and handed out conflated. One task keeps the connection; one short-lived task an instrument fetches
+snapshots. Whatever fails is tried again after a pause that grows.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import stamina
+import structlog
+from ccxt.base.errors import BaseError
+
+from trimtab.adapters.venues.answers import TOO_MANY_REQUESTS, retry_after_ms
+from trimtab.adapters.venues.binance import BinanceClient, failure_of
+from trimtab.adapters.venues.budget import Budget, Priority
+from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
+from trimtab.adapters.venues.symbols import read_instruments
+from trimtab.domain.errors import UnreachableError
+from trimtab.domain.instruments import Instrument
+from trimtab.domain.orders import Side
+from trimtab.ports.clock import Clock
+from trimtab.ports.venue import BookUpdate, PublicTrade, Stale
+from trimtab.settings import VenueSettings
+
+Update = BookUpdate | PublicTrade | Stale
+
+_SNAPSHOT_LEVELS = 1_000
+# No event of any instrument for so long means that the connection is dead, or as good as.
+_SILENCE_SECONDS = 10.0
+_WATCH_SECONDS = 1.0
+_PAUSE_SECONDS_MIN = 0.1
+_BUDGET_WAIT_MS = 10_000
+_patiently = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=None, wait_initial=_PAUSE_SECONDS_MIN, wait_max=10.0, wait_jitter=0.1
+)
+
+
+class SnapshotTooOldError(Exception):
+    """The snapshot ends before the updates that are kept begin."""
+
+
+_FAILURES = (BaseError, UnreachableError, SnapshotTooOldError, TimeoutError)
+
+
+@dataclass(slots=True)
+class _Line:
+    """One instrument's book, and the task that fetches its snapshot."""
+
+    instrument: Instrument
+    book: DepthBook = field(default_factory=DepthBook)
+    resync: "asyncio.Task[None] | None" = None
+    said_stale: bool = False
+
+
+class CcxtFeed:
+    """Implements `trimtab.ports.venue.MarketFeed` for one venue."""
+
+    def __init__(
+        self, name: str, settings: VenueSettings, client: BinanceClient, budget: Budget, clock: Clock, levels: int
+    ) -> None:
+        self.name = name
+        self._symbols = settings.instruments
+        self._timeout_seconds = settings.request_timeout_ms / 1_000
+        self._client = client
+        self._budget = budget
+        self._clock = clock
+        self._levels = levels
+        self._log = structlog.get_logger().bind(venue=name)
+        self._lines: dict[str, _Line] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._queue: deque[Update] = deque()
+        self._arrived = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost_reason = ""
+        self._heard_us = 0
+        client.on_event = self._on_event
+        client.on_lost = self._on_lost
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Return the rules of every configured instrument, asked of the venue now.
+
+        Raises:
+            InvalidValueError: if the venue does not have one of them.
+            UnreachableError: if the venue does not answer.
+
+        """
+        await self._budget.take(Priority.REST, _BUDGET_WAIT_MS)
+        found = await read_instruments(self._client, self.name, self._symbols)
+        for instrument in found:
+            symbol_id = self._client.market(instrument.symbol)["id"]
+            self._instruments[symbol_id] = instrument
+            if symbol_id in self._lines:
+                self._lines[symbol_id].instrument = instrument
+        return found
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """Yield what the venue publishes, from now until the iterator is closed.
+
+        Raises:
+            InvalidValueError: if the venue does not have one of the instruments.
+
+        """
+        if not self._instruments:
+            await _patiently(_FAILURES, self.instruments)
+        keeper = asyncio.create_task(self._keep())
+        keeper.add_done_callback(lambda _: self._arrived.set())
+        try:
+            while not keeper.done():
+                while self._queue:
+                    yield self._queue.popleft()
+                self._arrived.clear()
+                await self._arrived.wait()
+            keeper.result()
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+            for line in self._lines.values():
+                _stop(line)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.close()
+
+    async def _keep(self) -> None:
+        """Connect, watch, and connect again, for ever."""
+        while True:
+            await _patiently(_FAILURES, self._connect)
+            reason = await self._watch()
+            self._log.warning("market data lost", reason=reason)
+            for line in self._lines.values():
+                self._stale(line, reason)
+            await self._client.disconnect()
+            await asyncio.sleep(_PAUSE_SECONDS_MIN)
+
+    async def _connect(self) -> None:
+        self._lines = {symbol_id: _Line(item) for symbol_id, item in self._instruments.items()} | self._lines
+        for line in self._lines.values():
+            line.book.void()
+        names = [f"{symbol_id.lower()}@{kind}" for symbol_id in self._lines for kind in ("depth@100ms", "trade")]
+        self._lost.clear()
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._client.subscribe(names)
+        self._heard_us = self._clock.now_us()
+        for line in self._lines.values():
+            self._start_resync(line)
+
+    async def _watch(self) -> str:
+        """Return why the connection has to be made anew."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await self._lost.wait()
+                    return self._lost_reason
+            silent_seconds = (self._clock.now_us() - self._heard_us) / 1e6
+            if silent_seconds > _SILENCE_SECONDS:
+                return f"nothing heard for {silent_seconds:.0f} s"
+
+    def _on_lost(self, reason: str) -> None:
+        self._lost_reason = reason
+        self._lost.set()
+
+    def _on_event(self, event: dict[str, Any]) -> bool:
+        kind = event["e"]
+        if kind not in {"depthUpdate", "trade"}:
+            return False
+        line = self._lines.get(event["s"])
+        if line is None:
+            return True
+        self._heard_us = now_us = self._clock.now_us()
+        if kind == "trade":
+            self._put(_trade(line.instrument, event, now_us))
+        else:
+            update = DepthUpdate(event["U"], event["u"], event["E"] * 1_000, now_us, event["b"], event["a"])
+            self._apply(line, update)
+        return True
+
+    def _apply(self, line: _Line, update: DepthUpdate) -> None:
+        match line.book.update(update):
+            case Outcome.APPLIED:
+                bids, asks = line.book.top(self._levels)
+                line.said_stale = False
+                self._put(
+                    BookUpdate(line.instrument, update.last_id, update.event_time_us, update.received_us, bids, asks)
+                )
+            case Outcome.GAP:
+                self._stale(line, f"updates are missing before {update.first_id}")
+                self._start_resync(line)
+            case Outcome.KEPT | Outcome.OLD:
+                pass
+
+    def _put(self, update: Update) -> None:
+        self._queue.append(update)
+        self._arrived.set()
+
+    def _stale(self, line: _Line, reason: str) -> None:
+        if not line.said_stale:
+            line.said_stale = True
+            self._put(Stale(line.instrument, reason))
+
+    def _start_resync(self, line: _Line) -> None:
+        _stop(line)
+        line.resync = asyncio.create_task(self._resync(line))
+        line.resync.add_done_callback(self._resynced)
+
+    def _resynced(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_lost(f"a snapshot could not be used: {error!r}")
+
+    async def _resync(self, line: _Line) -> None:
+        await _patiently(_FAILURES, self._load, line)
+        for update in line.book.take_kept():
+            self._apply(line, update)
+
+    async def _load(self, line: _Line) -> None:
+        if (await self._budget.take(Priority.REST, _BUDGET_WAIT_MS)) is not None:
+            raise UnreachableError(f"venue {self.name}", "depth", "the request budget is spent")
+        symbol_id = self._client.market(line.instrument.symbol)["id"]
+        try:
+            answer = await self._client.public_get_depth({"symbol": symbol_id, "limit": _SNAPSHOT_LEVELS})
+        except BaseError as error:
+            failure = failure_of(error)
+            if failure.status in TOO_MANY_REQUESTS:
+                self._budget.hold(retry_after_ms(failure))
+            raise
+        if not line.book.load(answer["lastUpdateId"], answer["bids"], answer["asks"]):
+            raise SnapshotTooOldError(f"{line.instrument.key}: snapshot {answer['lastUpdateId']}")
+
+
+def _trade(instrument: Instrument, event: dict[str, Any], now_us: int) -> PublicTrade:
+    return PublicTrade(
+        instrument=instrument,
+        trade_id=str(event["t"]),
+        event_time_us=event["E"] * 1_000,
+        received_us=now_us,
+        price=Decimal(event["p"]),
+        quantity=Decimal(event["q"]),
+        aggressor=Side.SELL if event["m"] else Side.BUY,
+    )
+
+
+def _stop(line: _Line) -> None:
+    if line.resync is not None:
+        line.resync.cancel()
+        line.resync = None

@@ -1,0 +1,73 @@
+"""Venues and accounts by their names in the settings."""
+
+from trimtab.adapters.venues.account import CcxtVenue
+from trimtab.adapters.venues.binance import BinanceClient
+from trimtab.adapters.venues.budget import Budget
+from trimtab.adapters.venues.feed import CcxtFeed
+from trimtab.domain.errors import InvalidValueError
+from trimtab.ports.clock import Clock
+from trimtab.settings import Settings, VenueSettings
+
+
+def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None = None) -> CcxtFeed:
+    """Return the market feed of a venue; nothing is sent before it is asked for something.
+
+    With an account of that venue in the settings, instruments carry that account's fees.
+
+    Raises:
+        InvalidValueError: if the settings have no such venue, or no instruments for it.
+
+    """
+    venue = _venue(name, settings)
+    credentials = next((item.credentials() for item in settings.accounts.values() if item.venue == name), None)
+    return CcxtFeed(
+        name,
+        venue,
+        BinanceClient(venue, credentials),
+        budget or Budget(venue.requests_per_second),
+        clock,
+        settings.ingest.ladder_levels,
+    )
+
+
+def open_account(name: str, settings: Settings, budget: Budget | None = None) -> CcxtVenue:
+    """Return an account at its venue; nothing is sent before it is asked for something.
+
+    Accounts of one venue in one process share the venue's budget: hand the same one in.
+
+    Raises:
+        InvalidValueError: if the settings have no such account, or no instruments for its venue.
+
+    """
+    account = settings.accounts.get(name)
+    if account is None:
+        raise InvalidValueError("account", name, f"one of {sorted(settings.accounts)}")
+    venue = _venue(account.venue, settings)
+    client = BinanceClient(venue, account.credentials())
+    return CcxtVenue(account.venue, name, venue, client, budget or Budget(venue.requests_per_second))
+
+
+def open_accounts(settings: Settings) -> dict[str, CcxtVenue]:
+    """Return every account of the settings, by name; accounts of one venue share its budget.
+
+    Raises:
+        InvalidValueError: if a venue has no instruments.
+
+    """
+    budgets = {name: Budget(venue.requests_per_second) for name, venue in settings.venues.items()}
+    return {name: open_account(name, settings, budgets[account.venue]) for name, account in settings.accounts.items()}
+
+
+def _venue(name: str, settings: Settings) -> VenueSettings:
+    venue = settings.venues.get(name)
+    if venue is None:
+        raise InvalidValueError("venue", name, f"one of {sorted(settings.venues)}")
+    if not venue.instruments:
+        raise InvalidValueError(f"venues.{name}.instruments", (), "at least one instrument, such as BTC/USDT")
+    if len(venue.instruments) > _INSTRUMENTS_MAX:
+        raise InvalidValueError(f"venues.{name}.instruments", len(venue.instruments), f"at most {_INSTRUMENTS_MAX}")
+    return venue
+
+
+# One websocket of Binance takes 1,024 streams, and an instrument has two.
+_INSTRUMENTS_MAX = 512

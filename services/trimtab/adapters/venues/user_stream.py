@@ -1,0 +1,103 @@
+"""An account's user stream over ccxt.pro: every execution report as it came, and word of every interruption.
+
+ccxt's `watch_orders` loses wake-ups and merges updates; its handler is passed by, and each raw event goes into a queue
+of our own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import stamina
+import structlog
+from ccxt.base.errors import BaseError
+
+from trimtab.adapters.venues.binance import BinanceClient
+from trimtab.adapters.venues.records import Records
+from trimtab.domain.errors import UnreachableError
+from trimtab.ports.venue import ExecutionReport, Reconnected, Unknown
+
+# Pings go out every 5 s, so a live connection is never silent for longer than that and a round trip.
+_SILENCE_SECONDS = 12.0
+_WATCH_SECONDS = 1.0
+_PAUSE_SECONDS = 0.1
+_patiently = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=None, wait_initial=_PAUSE_SECONDS, wait_max=10.0, wait_jitter=0.1
+)
+_FAILURES = (BaseError, UnreachableError, TimeoutError)
+
+_ENDED = frozenset({"eventStreamTerminated", "listenKeyExpired"})
+
+
+class UserStream:
+    """The user stream of one account; one reader at a time."""
+
+    def __init__(
+        self,
+        account: str,
+        client: BinanceClient,
+        records: Records,
+        balances: Callable[[], Awaitable[dict[str, Decimal] | Unknown]],
+        timeout_seconds: float,
+    ) -> None:
+        self._account = account
+        self._client = client
+        self._records = records
+        self._balances = balances
+        self._timeout_seconds = timeout_seconds
+        self._log = structlog.get_logger().bind(account=account)
+        self._queue: deque[ExecutionReport] = deque()
+        self._arrived = asyncio.Event()
+        self._lost_reason: str | None = None
+        client.on_event = self._on_event
+        client.on_lost = self._on_lost
+
+    async def reports(self) -> AsyncIterator[ExecutionReport | Reconnected]:
+        """Yield a `Reconnected` once events are flowing, then events; again after every interruption."""
+        while True:
+            await _patiently(_FAILURES, self._subscribe)
+            yield Reconnected(self._account)
+            while self._lost_reason is None or self._queue:
+                while self._queue:
+                    yield self._queue.popleft()
+                await self._wait()
+            self._log.warning("user stream lost", reason=self._lost_reason)
+            await self._client.disconnect()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _subscribe(self) -> None:
+        # With a wrong secret ccxt's subscription hangs; a signed request says so in words.
+        found = await self._balances()
+        if isinstance(found, Unknown):
+            raise UnreachableError(f"account {self._account}", self._client.urls["api"]["private"], found.reason)
+        self._lost_reason = None
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._client.ensure_user_data_stream_ws_subscribe_signature("spot")
+
+    async def _wait(self) -> None:
+        self._arrived.clear()
+        if self._queue or self._lost_reason is not None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WATCH_SECONDS):
+                await self._arrived.wait()
+        if (silent := self._client.silent_seconds()) > _SILENCE_SECONDS:
+            self._on_lost(f"nothing heard for {silent:.0f} s")
+
+    def _on_event(self, event: dict[str, Any]) -> bool:
+        kind = event["e"]
+        if kind == "executionReport":
+            self._queue.append(self._records.event(event))
+            self._arrived.set()
+        elif kind in _ENDED:
+            self._on_lost(kind)
+        # The rest is about balances, which are asked for, never added up.
+        return True
+
+    def _on_lost(self, reason: str) -> None:
+        if self._lost_reason is None:
+            self._lost_reason = reason
+        self._arrived.set()
