@@ -90,7 +90,7 @@ class Sender:
                 self._held_until_us[parent.account] = self._desk.clock.now_us() + retry_after_ms * 1_000
                 await record_state(book, parent, order, OrderState.REJECTED, f"not placed: {reason}", now_us)
             case Unknown(reason):
-                self._desk.meter.count("unknown_orders_total", venue=parent.venue)
+                self._desk.meter.count("orders_unknown_total", venue=parent.venue)
                 await record_state(book, parent, order, OrderState.UNKNOWN, reason, now_us)
 
     async def _give_up(self, book: LedgerBook, parent: ParentOrder, code: str, now_us: int) -> None:
