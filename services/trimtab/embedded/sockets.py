@@ -40,6 +40,14 @@ def choose_ports(memory: Path) -> dict[str, int]:
     return ports
 
 
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports that are free now, all different. Raises StackError when there are none."""
+    taken: set[int] = set()
+    while len(taken) < count:
+        taken.add(_new_port(taken))
+    return tuple(sorted(taken))
+
+
 def _new_port(taken: set[int]) -> int:
     for _ in range(TRIES):
         port = FIRST + secrets.randbelow(LAST - FIRST)

@@ -31,8 +31,9 @@ class Desk:
     settings: ExecutorSettings
 
     def quote(self, parent: ParentOrder) -> Quote | None:
-        """Return the latest book of what this parent trades."""
-        return self.market().quotes.get(f"{parent.venue}:{parent.instrument}")
+        """Return the latest book of what this parent trades; None while the market is not complete."""
+        market = self.market()
+        return market.quotes.get(f"{parent.venue}:{parent.instrument}") if market.complete else None
 
     def now_us(self) -> int:
         """Return the event time of the latest frame: the clock of every order's life."""

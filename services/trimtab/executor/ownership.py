@@ -18,7 +18,7 @@ class Ownership:
         for shard in shards:
             self._fences[shard] = await self._ledger.own(f"signals/{shard}", self._owner)
 
-    def drop(self, shards: Iterable[int]) -> None:
+    async def drop(self, shards: Iterable[int], _lost: bool = False) -> None:  # noqa: FBT001, FBT002 - the consumer's
         for shard in shards:
             self._fences.pop(shard, None)
 

@@ -118,7 +118,7 @@ class Comparing:
             found = self._break("external_transfer", difference.asset, difference.ledger, difference.at_venue, holder)
             await book.open_break(found)
             if holder != UNALLOCATED:
-                await book.bump(holder, "external_transfer", now_us)
+                await book.bump(holder, "external_transfer", 0)  # wall clock is no event time: keep the last
         self._meter.count("reconciliation_breaks_total", kind="external_transfer")
         self._log.info("external transfer booked", asset=difference.asset, amount=str(difference.size), holder=holder)
 

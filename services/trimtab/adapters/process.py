@@ -1,0 +1,126 @@
+"""A service as a process: settings, logs, metrics and Kafka ready; an orderly end; clear words when one is missing."""
+
+import asyncio
+import functools
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import stamina
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from trimtab.adapters.avro import Codec
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.kafka.producer import KafkaPublisher
+from trimtab.adapters.ledger import OpenLedger, open_ledger
+from trimtab.adapters.logs import configure_logs
+from trimtab.adapters.metrics import PrometheusMeter, serve_metrics
+from trimtab.adapters.postgres.deploy import require_newest
+from trimtab.adapters.registry import load_codec
+from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
+from trimtab.settings import Settings, load_settings
+
+_MISCONFIGURED = 2
+_FAILED = 1
+_RETRY_SECONDS_MAX = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What every service stands on. `instance` names this process among all others of its kind, at each start anew."""
+
+    name: str
+    instance: str
+    settings: Settings
+    log: FilteringBoundLogger
+    meter: PrometheusMeter
+    clock: SystemClock
+    codec: Codec
+    publisher: KafkaPublisher
+
+    @asynccontextmanager
+    async def ledger(self) -> AsyncIterator[OpenLedger]:
+        """Open the shadow ledger, waiting for its database if it is not there yet."""
+        await patiently(lambda: asyncio.to_thread(require_newest, self.settings.postgres.dsn.get_secret_value()))
+        async with open_ledger(self.settings, self.codec, self.publisher, self.instance) as ledger:
+            yield ledger
+
+
+def run_service(name: str, flow: Callable[[Process], Awaitable[None]]) -> None:
+    """Run a service until SIGTERM or SIGINT, or until its flow ends.
+
+    Exits with 2 on a configuration error and with 1 when the flow gives up; both say why in one line. What does not
+    answer at the start is waited for, with growing pauses.
+    """
+    try:
+        settings = load_settings()
+        configure_logs(settings.log, name)
+        stamina.instrumentation.set_on_retry_hooks([])  # what is waited for is said where it is waited for
+        meter = PrometheusMeter()
+        serve_metrics(settings.metrics, meter)
+        asyncio.run(_run(name, settings, meter, flow))
+    except InvalidValueError as error:
+        _exit(error, _MISCONFIGURED)
+    except TrimtabError as error:
+        _exit(error, getattr(error, "exit_code", _FAILED))
+
+
+def _exit(error: TrimtabError, code: int) -> None:
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)  # noqa: T201 - the last word of a process, whatever its logs look like
+    sys.exit(code)
+
+
+async def _run(
+    name: str, settings: Settings, meter: PrometheusMeter, flow: Callable[[Process], Awaitable[None]]
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    log = structlog.get_logger(f"trimtab.{name}")
+    publisher: KafkaPublisher | None = None
+    try:
+        ask = functools.partial(load_codec, settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.0)
+        codec = await patiently(lambda: asyncio.to_thread(ask))
+        publisher = KafkaPublisher(settings.kafka, codec, client_id=f"trimtab-{name}", meter=meter)
+        instance = f"{name}@{socket.gethostname()}:{os.getpid()}:{SystemClock().now_us()}"
+        log.info("started", instance=instance)
+        await flow(Process(name, instance, settings, log, meter, SystemClock(), codec, publisher))
+    except asyncio.CancelledError:
+        log.info("stopped")
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    finally:
+        if publisher is not None:
+            await publisher.close()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what a group of loops failed with: the first error, however deep."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until it works: a part that does not answer is said once a try, and waited for with growing pauses."""
+    log = structlog.get_logger("trimtab.start")
+    async for attempt in stamina.retry_context(
+        on=UnreachableError, attempts=None, timeout=None, wait_max=_RETRY_SECONDS_MAX
+    ):
+        with attempt:
+            try:
+                return await call()
+            except UnreachableError as error:
+                log.warning("not there yet, trying again", reason=str(error), attempt=attempt.num)
+                raise
+    raise AssertionError("retries without a limit do not end")

@@ -1,0 +1,49 @@
+"""The simulated exchange's controls, as the demo uses them."""
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_SECONDS_MAX = 10.0
+
+
+@dataclass(frozen=True)
+class Sim:
+    """One running exchange at `base` ("http://127.0.0.1:9000")."""
+
+    base: str
+
+    def prices(self) -> dict[str, Decimal]:
+        """Return mid prices by symbol ("BTCUSDT")."""
+        tops = self._call("/api/v3/ticker/bookTicker")
+        return {top["symbol"]: (Decimal(top["bidPrice"]) + Decimal(top["askPrice"])) / 2 for top in tops}
+
+    def open_account(self, terms: Mapping[str, Any]) -> None:
+        """Open an account; `terms` as the exchange's accounts file has them."""
+        self._call("/sim/accounts", terms)
+
+    def deposit(self, account: str, asset: str, amount: Decimal) -> None:
+        """Credit an account, as if somebody had sent it money."""
+        self._call("/sim/deposit", {"account": account, "asset": asset, "amount": str(amount)})
+
+    def resume(self) -> None:
+        """Let the market run."""
+        self._call("/sim/resume", {})
+
+    def pause(self) -> None:
+        """Let the market stand still."""
+        self._call("/sim/pause", {})
+
+    def status(self) -> dict[str, Any]:
+        """Return market time, events, whether the tape has ended."""
+        found: dict[str, Any] = self._call("/sim/status")
+        return found
+
+    def _call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data=data, headers={"content-type": "application/json"})  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(request, timeout=_SECONDS_MAX) as answer:  # noqa: S310 - as above
+            return json.load(answer)
