@@ -8,22 +8,27 @@ import io
 import json
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import fastavro
+import stamina
 from fastavro.schema import SchemaParseException
 from fastavro.types import Schema
 
 from trimtab.adapters.manifest import schema_text
 from trimtab.adapters.records import DECIMALS, DIGITS_MAX, conversion
-from trimtab.domain.errors import InvalidValueError, TrimtabError
+from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.messages import Message
 from trimtab.topics import TOPICS, Topic, topic_named, topic_of
+
+if TYPE_CHECKING:
+    from trimtab.adapters.registry import SchemaRegistry
 
 MAGIC: Final = 0
 HEADER: Final = struct.Struct(">bI")
 RECORD_BYTES_MAX: Final = 1_048_576
 UNKNOWN_IDS_MAX: Final = 1_024
+START_SECONDS_MAX: Final = 30.0
 
 Lookup = Callable[[int], str | None]
 """Return the schema registered under an id, or None. Raises UnreachableError if the registry does not answer."""
@@ -31,6 +36,10 @@ Lookup = Callable[[int], str | None]
 
 class UndecodableError(TrimtabError):
     """A record is not what its topic carries; the message says why, in one line."""
+
+
+class SchemaMissingError(TrimtabError):
+    """The registry does not have the schemas that this version writes: run trimtab topics apply."""
 
 
 class _Channel:
@@ -104,6 +113,43 @@ class Codec:
         schema = writer_schema(text, channel.topic.message.__name__)
         self._writers[channel.topic.name, schema_id] = schema
         return schema
+
+
+def load_codec(registry_url: str, topic_prefix: str = "", *, wait_seconds: float = START_SECONDS_MAX) -> Codec:
+    """Return a codec with the ids that the registry has for exactly our schemas.
+
+    Blocks for as long as the registry does not answer, `wait_seconds` at most.
+
+    Raises:
+        UnreachableError: if the registry does not answer.
+        SchemaMissingError: if one of our schemas is not registered.
+
+    """
+    from trimtab.adapters.registry import SchemaRegistry  # noqa: PLC0415 - slow to import; only services need it
+
+    registry = SchemaRegistry(registry_url)
+    ids: dict[str, int] = {}
+    missing: list[str] = []
+    for attempt in stamina.retry_context(on=UnreachableError, attempts=None, timeout=wait_seconds, wait_max=2.0):
+        with attempt:
+            ids, missing = _ids(registry, topic_prefix)
+    if missing:
+        raise SchemaMissingError(
+            f"schema registry at {registry_url} does not have this version's schema of {', '.join(missing)}: "
+            "run trimtab topics apply"
+        )
+    return Codec(ids, registry.schema)
+
+
+def _ids(registry: "SchemaRegistry", topic_prefix: str) -> tuple[dict[str, int], list[str]]:
+    from trimtab.adapters.registry import subject_of  # noqa: PLC0415 - as above
+
+    found = {
+        topic.name: registry.schema_id(subject_of(topic.name, topic_prefix), schema_text(topic.name))
+        for topic in TOPICS
+    }
+    ids = {name: schema_id for name, schema_id in found.items() if schema_id is not None}
+    return ids, [name for name, schema_id in found.items() if schema_id is None]
 
 
 def schema_id_of(value: bytes | None) -> int | None:

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import stamina
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
     Schema,
@@ -13,24 +12,16 @@ from confluent_kafka.schema_registry import (
 )
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from trimtab.adapters.avro import Codec
-from trimtab.adapters.manifest import schema_text
 from trimtab.domain.errors import TrimtabError, UnreachableError
-from trimtab.topics import TOPICS
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 ANSWER_SECONDS_MAX = 3
-START_SECONDS_MAX = 30.0
 
 _NOT_FOUND = {40401, 40402, 40403}  # subject, version, schema
 _NO_LEVEL = 40408
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class SchemaMissingError(TrimtabError):
-    """The registry does not have the schemas that this version writes: run trimtab topics apply."""
 
 
 class IncompatibleSchemaError(TrimtabError):
@@ -135,39 +126,6 @@ class SchemaRegistry:
 def subject_of(topic: str, topic_prefix: str = "") -> str:
     """Return the subject of a topic's value schema (TopicNameStrategy)."""
     return f"{topic_prefix}{topic}-value"
-
-
-def load_codec(registry_url: str, topic_prefix: str = "", *, wait_seconds: float = START_SECONDS_MAX) -> Codec:
-    """Return a codec with the ids that the registry has for exactly our schemas.
-
-    Blocks for as long as the registry does not answer, `wait_seconds` at most.
-
-    Raises:
-        UnreachableError: if the registry does not answer.
-        SchemaMissingError: if one of our schemas is not registered.
-
-    """
-    registry = SchemaRegistry(registry_url)
-    ids: dict[str, int] = {}
-    missing: list[str] = []
-    for attempt in stamina.retry_context(on=UnreachableError, attempts=None, timeout=wait_seconds, wait_max=2.0):
-        with attempt:
-            ids, missing = _ids(registry, topic_prefix)
-    if missing:
-        raise SchemaMissingError(
-            f"schema registry at {registry_url} does not have this version's schema of {', '.join(missing)}: "
-            "run trimtab topics apply"
-        )
-    return Codec(ids, registry.schema)
-
-
-def _ids(registry: SchemaRegistry, topic_prefix: str) -> tuple[dict[str, int], list[str]]:
-    found = {
-        topic.name: registry.schema_id(subject_of(topic.name, topic_prefix), schema_text(topic.name))
-        for topic in TOPICS
-    }
-    ids = {name: schema_id for name, schema_id in found.items() if schema_id is not None}
-    return ids, [subject_of(name, topic_prefix) for name, schema_id in found.items() if schema_id is None]
 
 
 def _avro(schema: str) -> Schema:

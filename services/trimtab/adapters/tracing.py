@@ -99,18 +99,6 @@ def trace_id() -> str:
     return trace.format_trace_id(span.trace_id) if span.is_valid else ""
 
 
-class TraceTrail:
-    """Implements ports.trail.Trail on the current trace's baggage."""
-
-    def tick_us(self) -> int | None:
-        """Return when the tick behind the current event was received, if that is known."""
-        return tick_us()
-
-    def stamped(self, name: str, time_us: int) -> AbstractContextManager[None]:
-        """Carry one more time along, under this name, with everything written inside."""
-        return with_baggage(f"trimtab.{name}", str(time_us))
-
-
 class BaggageTrail:
     """Implements ports.trail.Trail on the current context's baggage."""
 
