@@ -1,0 +1,69 @@
+"""The drift service: frames, risk and portfolio states in, rebalance signals and risk estimates out.
+
+market.frames ──broadcast──> Watch ──> rebalance.signals
+market.risk ────broadcast────┘ │
+portfolio.state ──group──> Intake (this worker's copy)
+market.frames ────group──────┘ └─> Estimating ──> market.risk
+"""
+
+import asyncio
+from dataclasses import asdict
+
+from trimtab.adapters.kafka.broadcast import BroadcastReader, Start
+from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters
+from trimtab.adapters.kafka.snapshot import SnapshotReader
+from trimtab.adapters.process import Process, run_service
+from trimtab.documents import parse_document
+from trimtab.drift.estimating import Estimating
+from trimtab.drift.intake import Intake
+from trimtab.drift.portfolios import Portfolios
+from trimtab.drift.stream import Raw, Stream
+from trimtab.drift.watching import Watch
+from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE
+
+RISK_SECONDS_AGO = 6 * 3_600.0  # an estimate older than that is made anew
+
+
+async def drift(process: Process) -> None:
+    """Run every loop of a drift worker until one fails for good or all are cancelled."""
+    settings, kafka, log = process.settings, process.settings.kafka, process.log
+    portfolios = Portfolios(parse_document)
+    watch = Watch(portfolios, process.publisher, process.meter, log, settings.drift)
+    estimating = Estimating(
+        process.publisher, log, settings.drift, lambda: watch.risks, lambda: watch.feed.market.offset
+    )
+    letters = DeadLetters(kafka, "drift", per_minute_max=settings.drift.dlq_records_per_minute_max, meter=process.meter)
+
+    async def bury(raw: Raw, reason: str) -> None:
+        await letters.send(DeadLetter(**asdict(raw), reason=reason))
+
+    snapshot = SnapshotReader(kafka, process.codec, PORTFOLIO_STATE, client_id="drift-snapshot")
+    intake = Intake(portfolios, estimating, process.codec.decode, bury, snapshot.read, process.clock, log)
+    stream = Stream(kafka, "drift", intake.assigned, intake.revoked)
+    stream.subscribe(PORTFOLIO_STATE.name, intake.on_state)
+    stream.subscribe(MARKET_FRAMES.name, intake.on_frame)
+    risks = BroadcastReader(
+        settings,
+        process.codec,
+        MARKET_RISK,
+        watch.on_risk,
+        start=Start(seconds_ago=RISK_SECONDS_AGO),
+        meter=process.meter,
+    )
+    frames = BroadcastReader(settings, process.codec, MARKET_FRAMES, watch.on_frame, meter=process.meter)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(risks.run())
+        await risks.caught_up()
+        loops.create_task(frames.run())
+        await frames.caught_up()
+        loops.create_task(intake.rebuild())
+        loops.create_task(stream.run())
+
+
+def main() -> None:
+    """Run a drift worker in this process."""
+    run_service("drift", drift)
+
+
+if __name__ == "__main__":
+    main()

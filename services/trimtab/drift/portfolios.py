@@ -1,0 +1,102 @@
+"""A worker's copy of portfolio.state: the latest state of every portfolio in the partitions it owns."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from trimtab.domain.portfolio import Portfolio
+from trimtab.drift.decision import Subject
+from trimtab.messages import PortfolioState
+from trimtab.ports.topics import Record
+
+ParseDocument = Callable[[str, int], Portfolio]
+"""Return the portfolio a document (canonical JSON, version) means. Raises TrimtabError if it means none."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One portfolio. `subject` is prepared when it is first looked at and dropped when what it stands on changes.
+
+    `signalled_us` is the event time of the signal emitted on this very state, `retry_us` when it counts as lost.
+    """
+
+    partition: int
+    offset: int
+    state: PortfolioState
+    portfolio: Portfolio
+    instruments: frozenset[str]
+    subject: Subject | None = None
+    signalled_us: int | None = None
+    retry_us: int = 0
+
+    def waits(self, event_time_us: int) -> bool:
+        """Tell whether a signal was emitted on this state that may still be answered with a new one."""
+        return self.signalled_us is not None and self.signalled_us <= event_time_us < self.retry_us
+
+
+@dataclass(slots=True)
+class Portfolios:
+    """Nothing of a partition is handed out for decisions before the copy reached the end it had when assigned."""
+
+    parse: ParseDocument
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _by_instrument: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    _complete: set[int] = field(default_factory=set)
+
+    def put(self, record: Record[PortfolioState]) -> None:
+        """Take a state unless a newer one is known; states may come twice and in two ways.
+
+        Raises:
+            TrimtabError: if its document means no portfolio.
+
+        """
+        state = record.message
+        known = self._entries.get(state.portfolio_id)
+        if known is not None and (record.offset <= known.offset or state.ledger_version < known.state.ledger_version):
+            return
+        portfolio = self.parse(state.document, state.document_version)
+        entry = Entry(record.partition, record.offset, state, portfolio, _instruments(state, portfolio))
+        self._drop(state.portfolio_id)
+        self._entries[state.portfolio_id] = entry
+        for key in entry.instruments:
+            self._by_instrument.setdefault(key, {})[state.portfolio_id] = entry
+
+    def complete(self, partition: int) -> None:
+        """Say that everything the partition held at its assignment is in."""
+        self._complete.add(partition)
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Drop what these partitions brought; they are not ours, or will be read afresh."""
+        self._complete.difference_update(partitions)
+        for portfolio_id in [name for name, entry in self._entries.items() if entry.partition in partitions]:
+            self._drop(portfolio_id)
+
+    def all(self) -> Iterator[Entry]:
+        """Yield every portfolio that may be decided on, by id."""
+        return self._ready(self._entries)
+
+    def touched(self, instruments: Iterable[str]) -> Iterator[Entry]:
+        """Yield the portfolios that may be decided on and hold or want one of these, by id."""
+        found: dict[str, Entry] = {}
+        for key in instruments:
+            found.update(self._by_instrument.get(key, {}))
+        return self._ready(found)
+
+    def unprepare(self, quote: str) -> None:
+        """Drop what was prepared with an older risk estimate in this currency."""
+        for entry in self._entries.values():
+            if entry.portfolio.quote == quote:
+                entry.subject = None
+
+    def _ready(self, entries: dict[str, Entry]) -> Iterator[Entry]:
+        return (entries[name] for name in sorted(entries) if entries[name].partition in self._complete)
+
+    def _drop(self, portfolio_id: str) -> None:
+        entry = self._entries.pop(portfolio_id, None)
+        for key in entry.instruments if entry is not None else ():
+            self._by_instrument[key].pop(portfolio_id, None)
+
+
+def _instruments(state: PortfolioState, portfolio: Portfolio) -> frozenset[str]:
+    venues = {position.venue for position in state.positions}
+    assets = {position.asset for position in state.positions} | {asset for asset, _ in portfolio.targets}
+    return frozenset(f"{venue}:{asset}/{portfolio.quote}" for venue in venues for asset in assets - {portfolio.quote})
