@@ -1,0 +1,209 @@
+"""One account over real ccxt while the simulated exchange misbehaves: what is known, and what the journal says."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from simulated_exchange import ACCOUNT, SimulatedExchange
+from trimtab.adapters.venues.registry import open_account
+from trimtab.domain.ids import client_order_id
+from trimtab.domain.orders import (
+    ChildOrder,
+    OrderKind,
+    OrderState,
+    ParentOrder,
+    ParentState,
+    Side,
+    TimeInForce,
+)
+from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Reconnected, Unknown
+
+
+def buy() -> ParentOrder:
+    return ParentOrder(
+        parent_id="faults",
+        signal_id="signal",
+        portfolio_id="core",
+        shard=0,
+        venue="binance",
+        account=ACCOUNT,
+        instrument="BTC/USDT",
+        base="BTC",
+        quote="USDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        decision_price=Decimal(60_000),
+        limit_price=Decimal(200_000),
+        urgency=Decimal(0),
+        volatility=Decimal("0.5"),
+        depends_on=(),
+        deadline_us=0,
+        decided_us=0,
+        state=ParentState.WORKING,
+    )
+
+
+def resting(attempt: int = 1) -> ChildOrder:
+    return ChildOrder(
+        client_order_id=client_order_id("faults", attempt),
+        parent_id="faults",
+        attempt=attempt,
+        kind=OrderKind.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        quantity=Decimal("0.01"),
+        price=Decimal(30_000),
+        state=OrderState.SUBMITTED,
+        request_time_ms=time.time_ns() // 1_000_000,
+        placed_us=0,
+    )
+
+
+def taking(attempt: int = 1) -> ChildOrder:
+    return replace(resting(attempt), price=Decimal(200_000), time_in_force=TimeInForce.IOC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("lost_answer", {}), ("error_after", {"status": 503}), ("error_after", {"status": 504})],
+)
+async def test_an_order_carried_out_without_an_answer_is_unknown_and_then_found(
+    exchange: SimulatedExchange, kind: str, more: dict[str, int]
+) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await exchange.fault(kind, "POST /api/v3/order", **more)
+    order = taking()
+    assert isinstance(await venue.place(buy(), order), Unknown)
+    found = await venue.find(buy(), order)
+    await venue.close()
+    assert isinstance(found, ExecutionReport)
+    assert found.state is OrderState.FILLED
+    assert found.filled == sum(item.quantity for item in found.executions)
+    at_venue = {f"{item.symbol}:{item.trade_id}" for item in exchange.journal().executions}
+    assert {item.trade_id for item in found.executions} == at_venue
+
+
+async def test_an_order_refused_by_a_failing_exchange_is_unknown_and_then_absent(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await exchange.fault("error_before", "POST /api/v3/order", status=502)
+    order = resting()
+    assert isinstance(await venue.place(buy(), order), Unknown)
+    assert isinstance(await venue.find(buy(), order), Absent)
+    await venue.close()
+    assert exchange.journal().orders == {}
+
+
+async def test_a_late_answer_is_unknown(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings(request_timeout_ms=300))
+    await exchange.fault("late_answer", "POST /api/v3/order", latency_ms=1_500)
+    order = resting()
+    assert isinstance(await venue.place(buy(), order), Unknown)
+    found = await venue.find(buy(), order)
+    await venue.close()
+    assert isinstance(found, ExecutionReport)
+
+
+async def test_a_request_that_arrives_late_is_refused_by_its_own_receive_window(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings(recv_window_ms=200))
+    await exchange.fault("latency", "POST /api/v3/order", latency_ms=600)
+    order = resting()
+    assert isinstance(await venue.place(buy(), order), NotPlaced)
+    assert isinstance(await venue.find(buy(), order), Absent)
+    await venue.close()
+
+
+async def test_a_rate_limit_stops_us_for_as_long_as_the_venue_says(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await exchange.fault("rate_limit", "POST /api/v3/order", retry_after_seconds=2)
+    answer = await venue.place(buy(), resting())
+    assert isinstance(answer, NotPlaced)
+    assert answer.retry_after_ms == 2_000
+    assert isinstance(await venue.place(buy(), resting(2)), NotPlaced)
+    await asyncio.sleep(2.1)
+    assert isinstance(await venue.place(buy(), resting(3)), ExecutionReport)
+    await venue.close()
+
+
+async def test_an_order_sent_twice_while_open_is_unknown_not_refused(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    order = resting()
+    assert isinstance(await venue.place(buy(), order), ExecutionReport)
+    assert isinstance(await venue.place(buy(), order), Unknown)
+    found = await venue.find(buy(), order)
+    await venue.close()
+    assert isinstance(found, ExecutionReport)
+    assert found.state is OrderState.ACCEPTED
+
+
+async def test_a_lookup_whose_trades_fail_is_unknown_as_a_whole(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    order = taking()
+    await venue.place(buy(), order)
+    await exchange.fault("error_before", "GET /api/v3/myTrades")
+    assert isinstance(await venue.find(buy(), order), Unknown)
+    assert isinstance(await venue.find(buy(), order), ExecutionReport)
+    await venue.close()
+
+
+async def test_failing_questions_are_unknown_never_empty(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await venue.balances()
+    await exchange.fault("error_before", "/api/v3/", count=3)
+    assert isinstance(await venue.balances(), Unknown)
+    assert isinstance(await venue.open_orders(), Unknown)
+    assert isinstance(await venue.trades("BTC/USDT", 0), Unknown)
+    await venue.close()
+
+
+async def test_a_dropped_user_stream_comes_back_and_says_so(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):  # type: ignore[type-var]  # a generator
+        assert await anext(reports) == Reconnected(ACCOUNT)
+        for attempt in (1, 2, 3):
+            await exchange.fault("websocket_drop", streams="user")
+            assert await anext(reports) == Reconnected(ACCOUNT)
+            await venue.place(buy(), resting(attempt))
+            report = await anext(reports)
+            assert isinstance(report, ExecutionReport)
+            assert report.client_order_id == resting(attempt).client_order_id
+    await venue.close()
+
+
+async def test_trades_missed_while_the_stream_was_down_are_in_the_history(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):  # type: ignore[type-var]  # as above
+        await anext(reports)
+        await exchange.fault("websocket_drop", streams="user")
+        placed = await venue.place(buy(), taking())
+        assert isinstance(placed, ExecutionReport)
+        while await anext(reports) != Reconnected(ACCOUNT):
+            pass
+        trades = await venue.trades("BTC/USDT", 0)
+    await venue.close()
+    assert {trade.execution for trade in trades} == set(placed.executions)  # type: ignore[union-attr]  # a list
+
+
+async def test_a_wrong_secret_is_told_in_words(exchange: SimulatedExchange, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = exchange.settings()
+    accounts = {ACCOUNT: settings.accounts[ACCOUNT].model_copy(update={"secret": None, "secret_file": None})}
+    wrong = settings.model_copy(update={"accounts": accounts})
+    object.__setattr__(accounts[ACCOUNT], "secret", settings.accounts[ACCOUNT].api_key)
+    venue = open_account(ACCOUNT, wrong)
+    balances = await venue.balances()
+    assert isinstance(balances, Unknown)
+    assert "-1022" in balances.reason
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1), aclosing(venue.reports()) as reports:  # type: ignore[type-var]  # as above
+            await anext(reports)
+    await venue.close()
+    said = capsys.readouterr()
+    assert "Signature for this request is not valid" in said.out + said.err
+
+
+async def test_a_key_that_may_only_trade_is_accepted(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await venue.refuse_withdrawals()
+    await venue.close()
