@@ -70,6 +70,7 @@ class _FaultSpec(_Strict):
     count: Annotated[int, Field(ge=1)] | None = 1
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     status: Annotated[int, Field(ge=500, le=599)] = 503
+    code: Annotated[int, Field(lt=0)] | None = None
     retry_after_seconds: Annotated[int, Field(ge=0)] = 1
     latency_ms: Annotated[int, Field(ge=0)] = 1000
     streams: Literal["market", "user", "all"] = "all"
@@ -148,7 +149,6 @@ class Controls:
         fault = self._venue.faults.arm(Fault(**spec.model_dump()))
         if fault.place == "socket":
             self._venue.drop_sockets(fault)
-            self._venue.faults.disarm(fault.fault_id)
         return answer(asdict(fault), 201)
 
     async def _armed(self, _: web.Request) -> web.Response:

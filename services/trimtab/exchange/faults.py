@@ -33,7 +33,8 @@ class Fault:
     """An armed fault.
 
     `endpoint` is matched against "METHOD /path" as a part of it, "" strikes everything; `count` is how often it still
-    strikes, None without end; `probability` the chance at each match. `status` is the HTTP status of an error,
+    strikes, None without end; `probability` the chance at each match. `status` is the HTTP status of an error
+    and `code` Binance's code in its JSON (None: a gateway's HTML, which has none),
     `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency and late_answer,
     `streams` to websocket_drop.
     """
@@ -43,6 +44,7 @@ class Fault:
     count: int | None = 1
     probability: float = 1.0
     status: int = 503
+    code: int | None = None
     retry_after_seconds: int = 1
     latency_ms: int = 1000
     streams: Literal["market", "user", "all"] = "all"

@@ -12,6 +12,7 @@ from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, schedule
 from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.rest import PublicRest, answer
+from trimtab.exchange.signing import signed_part
 from trimtab.exchange.sockets import Sockets
 from trimtab.exchange.trading import TradingRest
 from trimtab.exchange.venue import Venue
@@ -19,6 +20,13 @@ from trimtab.exchange.venue import Venue
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BATCH = 200  # events before other tasks get their turn
+_FAILURES = {
+    -1000: "An unknown error occurred while processing the request.",
+    -1001: "Internal error; unable to process your request. Please try again.",
+    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
+    -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+    -1008: "Server is currently overloaded with other requests. Please try again in a few minutes.",
+}
 _NAP_SECONDS_MIN, _NAP_SECONDS_MAX = 0.002, 0.05
 
 
@@ -80,7 +88,6 @@ class _Server:
             self._venue.faults.arm(fault)
             if fault.place == "socket":
                 self._venue.drop_sockets(fault)
-                self._venue.faults.disarm(fault.fault_id)
 
     @web.middleware
     async def _faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -89,7 +96,7 @@ class _Server:
             return await handler(request)
         struck = {fault.place: fault for fault in self._venue.faults.strike(endpoint)}
         for fault in struck.values():
-            self._venue.note_fault(fault, endpoint, request_query=request.query_string)
+            self._venue.note_fault(fault, endpoint, asked=await _asked(request))
         if "delay" in struck:
             await asyncio.sleep(struck["delay"].latency_ms / 1000)
         if "before" in struck:
@@ -108,6 +115,11 @@ class _Server:
         return _refused(struck["after"])
 
 
+async def _asked(request: web.Request) -> str:
+    """What a request asked, for the journal: query and body without the signature."""
+    return signed_part(request.query_string, await request.text())
+
+
 def _refused(fault: Fault) -> web.Response:
     if fault.kind == "rate_limit":
         text = (
@@ -117,12 +129,10 @@ def _refused(fault: Fault) -> web.Response:
         refusal = answer({"code": -1003, "msg": text}, 429)
         refusal.headers["Retry-After"] = str(fault.retry_after_seconds)
         return refusal
-    if fault.status == 504:
-        return answer({"code": -1007, "msg": _UNKNOWN_TIMEOUT}, 504)
-    return answer({"code": -1000, "msg": "An unknown error occurred while processing the request."}, fault.status)
-
-
-_UNKNOWN_TIMEOUT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    if fault.code is not None:
+        return answer({"code": fault.code, "msg": _FAILURES.get(fault.code, _FAILURES[-1000])}, fault.status)
+    page = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
+    return web.Response(text=page, status=fault.status, content_type="text/html")
 
 
 @web.middleware

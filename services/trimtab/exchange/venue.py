@@ -156,6 +156,7 @@ class Venue:
     def drop_sockets(self, fault: Fault) -> int:
         """Let a websocket_drop strike now; how many connections it cut."""
         cut = self.hub.drop(fault.streams)
+        self.faults.used(fault)
         self.note_fault(fault, f"websockets: {fault.streams}", cut=cut)
         return cut
 
