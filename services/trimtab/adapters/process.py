@@ -15,14 +15,11 @@ import stamina
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from trimtab.adapters.avro import Codec
+from trimtab.adapters.avro import Codec, load_codec
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kafka.producer import KafkaPublisher
-from trimtab.adapters.ledger import OpenLedger, open_ledger
 from trimtab.adapters.logs import configure_logs
 from trimtab.adapters.metrics import PrometheusMeter, serve_metrics
-from trimtab.adapters.postgres.deploy import require_newest
-from trimtab.adapters.registry import load_codec
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.settings import Settings, load_settings
 
@@ -45,13 +42,6 @@ class Process:
     clock: SystemClock
     codec: Codec
     publisher: KafkaPublisher
-
-    @asynccontextmanager
-    async def ledger(self) -> AsyncIterator[OpenLedger]:
-        """Open the shadow ledger, waiting for its database if it is not there yet."""
-        await patiently(lambda: asyncio.to_thread(require_newest, self.settings.postgres.dsn.get_secret_value()))
-        async with open_ledger(self.settings, self.codec, self.publisher, self.instance) as ledger:
-            yield ledger
 
 
 def run_service(name: str, flow: Callable[[Process], Awaitable[None]]) -> None:
@@ -84,25 +74,31 @@ async def _run(
 ) -> None:
     task = asyncio.current_task()
     assert task is not None
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    log = structlog.get_logger(f"trimtab.{name}")
-    publisher: KafkaPublisher | None = None
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        ask = functools.partial(load_codec, settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.0)
-        codec = await patiently(lambda: asyncio.to_thread(ask))
-        publisher = KafkaPublisher(settings.kafka, codec, client_id=f"trimtab-{name}", meter=meter)
-        instance = f"{name}@{socket.gethostname()}:{os.getpid()}:{SystemClock().now_us()}"
-        log.info("started", instance=instance)
-        await flow(Process(name, instance, settings, log, meter, SystemClock(), codec, publisher))
+        async with open_process(name, settings, meter) as process:
+            process.log.info("started", instance=process.instance)
+            await flow(process)
     except asyncio.CancelledError:
-        log.info("stopped")
+        structlog.get_logger(f"trimtab.{name}").info("stopped")
     except BaseExceptionGroup as group:
         raise _first(group) from group
+
+
+@asynccontextmanager
+async def open_process(name: str, settings: Settings, meter: PrometheusMeter) -> AsyncIterator[Process]:
+    """Open what a process stands on; a registry that does not answer is waited for."""
+    ask = functools.partial(load_codec, settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.0)
+    codec = await patiently(lambda: asyncio.to_thread(ask))
+    clock = SystemClock()
+    instance = f"{name}@{socket.gethostname()}:{os.getpid()}:{clock.now_us()}"
+    publisher = KafkaPublisher(settings.kafka, codec, client_id=f"trimtab-{name}", meter=meter)
+    try:
+        log = structlog.get_logger(f"trimtab.{name}")
+        yield Process(name, instance, settings, log, meter, clock, codec, publisher)
     finally:
-        if publisher is not None:
-            await publisher.close()
+        await publisher.close()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

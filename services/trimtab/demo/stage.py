@@ -105,14 +105,17 @@ class Stage:
             self.sim.open_account(terms | ({"fee_asset": fee_assets[name]} if name in fee_assets else {}))
             self._accounts[name] = {"venue": "binance", "api_key": key, "secret": secret}
 
-    def start_services(self, instruments: Sequence[str]) -> None:
-        """Write the settings and start the four services side by side."""
+    def write_settings(self, instruments: Sequence[str]) -> None:
+        """Write what every process reads: addresses, the venue, its accounts, and the tuning."""
         websocket = self.sim.base.replace("http://", "ws://")
         venue = {"rest_url": self.sim.base, "websocket_url": websocket, "instruments": list(instruments)}
         document = self._base | {"venues": {"binance": venue}, "accounts": self._accounts}
         for section, values in self.tuning.items():
             document[section] = {**document.get(section, {}), **values}
         self._write(document)
+
+    def start_services(self) -> None:
+        """Start the four services side by side and wait until each answers."""
         ports = free_ports(len(SERVICES))
         self.line.start([self._service(name, port) for name, port in zip(SERVICES, ports, strict=True)])
 

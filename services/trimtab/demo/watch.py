@@ -7,16 +7,20 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from opentelemetry import baggage
 
 from trimtab.adapters.avro import Codec, UndecodableError
+from trimtab.adapters.kafka.incoming import raw_headers
 from trimtab.adapters.tracing import Headers, context_of
 from trimtab.demo.measures import Measures
+from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
 from trimtab.frames import Feed
-from trimtab.messages import Fill, Frame, OrderEvent, PortfolioState, Signal
+from trimtab.messages import Fill, Frame, OrderEvent, PortfolioState, Risk, Signal
+from trimtab.ports.topics import Record
 from trimtab.settings import KafkaSettings
 from trimtab.topics import (
     EXECUTION_FILLS,
     EXECUTION_ORDERS,
     MARKET_FRAMES,
+    MARKET_RISK,
     PORTFOLIO_STATE,
     REBALANCE_SIGNALS,
     TOPICS,
@@ -24,7 +28,7 @@ from trimtab.topics import (
 
 _POLL_SECONDS = 0.2
 _BATCH = 500
-_READ = (MARKET_FRAMES, PORTFOLIO_STATE, REBALANCE_SIGNALS, EXECUTION_ORDERS, EXECUTION_FILLS)
+_READ = (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, REBALANCE_SIGNALS, EXECUTION_ORDERS, EXECUTION_FILLS)
 
 
 class Watch:
@@ -32,6 +36,7 @@ class Watch:
 
     def __init__(self, settings: KafkaSettings, codec: Codec, portfolios: dict[str, Portfolio]) -> None:
         self.measures = Measures()
+        self.risk: Record[Risk] | None = None
         self._settings = settings
         self._codec = codec
         self._portfolios = portfolios
@@ -46,6 +51,11 @@ class Watch:
             }
         )
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    @property
+    def market(self) -> Market:
+        """Return the market as of the last frame read."""
+        return self._feed.market
 
     def start(self) -> None:
         """Begin to read."""
@@ -96,12 +106,14 @@ class Watch:
                 self._feed = self._feed.advance(message, record.offset() or 0)
                 if message.full:
                     measures.on_market(self._feed.market, self._portfolios)
+            case Risk():
+                self.risk = Record(message, name, record.partition() or 0, record.offset() or 0)
             case PortfolioState():
                 measures.on_state(message)
             case Signal():
                 measures.on_signal(message)
             case OrderEvent():
-                measures.on_order(message, times_us(list(record.headers() or ())))
+                measures.on_order(message, times_us(raw_headers(record)))
             case Fill():
                 measures.on_fill(message)
 

@@ -10,6 +10,7 @@ import asyncio
 
 from trimtab.adapters.kafka.broadcast import BroadcastReader, Start
 from trimtab.adapters.kafka.group import GroupConsumer
+from trimtab.adapters.postgres.opening import open_ledger
 from trimtab.adapters.process import Process, run_service
 from trimtab.adapters.tracing import BaggageTrail
 from trimtab.adapters.venues.registry import accounts_of
@@ -26,7 +27,7 @@ from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS
 async def executor(process: Process) -> None:
     """Run every loop of the executor until one fails for good or all are cancelled."""
     settings = process.settings
-    async with process.ledger() as ledger, accounts_of(settings) as venues:
+    async with open_ledger(process) as ledger, accounts_of(settings) as venues:
         view, ownership = MarketView(), Ownership(ledger, process.instance)
         desk = Desk(
             ledger,

@@ -9,6 +9,7 @@ ledger's outbox ---> Relay -> portfolio.state, reconciliation.breaks
 import asyncio
 
 from trimtab.adapters.kafka.group import GroupConsumer
+from trimtab.adapters.postgres.opening import open_ledger
 from trimtab.adapters.process import Process, run_service
 from trimtab.adapters.venues.registry import accounts_of
 from trimtab.reconciler.comparing import Comparing
@@ -19,7 +20,7 @@ from trimtab.topics import EXECUTION_FILLS, EXECUTION_PARENTS
 async def reconciler(process: Process) -> None:
     """Run every loop of the reconciler until one fails for good or all are cancelled."""
     settings, clock, meter, log = process.settings, process.clock, process.meter, process.log
-    async with process.ledger() as ledger, accounts_of(settings) as venues, asyncio.TaskGroup() as loops:
+    async with open_ledger(process) as ledger, accounts_of(settings) as venues, asyncio.TaskGroup() as loops:
         settling = Settling(ledger, clock, meter, log)
         fills = GroupConsumer(settings, process.codec, "reconciler", EXECUTION_FILLS, settling.on_fill, meter=meter)
         parents = GroupConsumer(

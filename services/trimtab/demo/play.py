@@ -1,0 +1,167 @@
+"""The demo from curtain to bill: money handed out, portfolios applied, a minute of market, a deposit, the verdict."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from trimtab.adapters.metrics import PrometheusMeter
+from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
+from trimtab.adapters.process import open_process
+from trimtab.demo.bill import draw_up
+from trimtab.demo.cast import PORTFOLIOS, Cast
+from trimtab.demo.measures import Measures
+from trimtab.demo.money import START_EQUITY, deposits, holdings
+from trimtab.demo.stage import Stage
+from trimtab.demo.summary import Summary
+from trimtab.demo.watch import Watch
+from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.domain.ids import derive
+
+# What arrives in the middle of the demo, as a share of a portfolio's start.
+_DEPOSIT_SHARE = Decimal("0.10")
+_SETTLE_SECONDS_MAX = 60.0
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Script:
+    """What happens when. `seconds` None plays a tape to its end; `kills` are ended by kill -9, spread over the run."""
+
+    seconds: float | None = 60.0
+    portfolios: Path = PORTFOLIOS
+    kills: Sequence[str] = ()
+
+
+@asynccontextmanager
+async def running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run something beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+class Play:
+    """One run of the demo on a stage. `progress(phase, measures)` is called a few times a second."""
+
+    def __init__(self, stage: Stage, script: Script, progress: Callable[[str, Measures], None]) -> None:
+        self._stage = stage
+        self._script = script
+        self._progress = progress
+
+    async def run(self) -> Summary:
+        """Play and return the bill.
+
+        Raises:
+            TrimtabError: if a part does not come up, or the line does not come to rest.
+        """
+        stage = self._stage
+        began = time.monotonic()
+        await asyncio.to_thread(stage.start_stack)
+        ready_seconds = time.monotonic() - began
+        sim = await asyncio.to_thread(stage.start_exchange)
+        prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
+        self._cast = cast = Cast.of(self._script.portfolios, frozenset(prices))
+        self._prices = prices
+        stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)
+        stage.write_settings(cast.instruments)
+        async with (
+            open_process("cli", stage.settings(), PrometheusMeter()) as process,
+            open_ledger(process) as ledger,
+            running(ledger.relay.run()),
+        ):
+            await self._apply(ledger)
+            watch = Watch(process.settings.kafka, process.codec, {p.portfolio_id: p for p in cast.portfolios})
+            self._watch = watch
+            watch.start()
+            await asyncio.to_thread(stage.start_services)
+            sim.resume()
+            await self._hand_out(ledger)
+            await self._trade()
+            await self._come_to_rest(ledger)
+            sim.pause()
+            await asyncio.to_thread(watch.stop)
+            return await draw_up(stage, cast, watch, ledger, ready_seconds, tuple(self._script.kills))
+
+    async def _apply(self, ledger: PublishingLedger) -> None:
+        async with ledger.transaction() as book:
+            for account in self._cast.accounts:
+                await book.add_account(account, "binance")
+            for portfolio in self._cast.portfolios:
+                document = self._cast.documents[portfolio.portfolio_id]
+                await book.apply_portfolio(
+                    portfolio.portfolio_id, document, portfolio.accounts, dry_run=portfolio.dry_run
+                )
+                await book.bump(portfolio.portfolio_id, "applied", 0)
+
+    async def _hand_out(self, ledger: PublishingLedger) -> None:
+        """Wait until the reconciler has booked what the venue has; split what several portfolios share."""
+        for account in self._cast.accounts:
+            sharers = self._cast.sharing(account)
+            wanted = deposits(sharers, self._prices)[account]
+            while await ledger.sums(account) != wanted:
+                await self._pause("booking the venue's balances")
+            if len(sharers) == 1:
+                continue
+            async with ledger.transaction() as book:
+                for portfolio in sharers:
+                    for asset, amount in holdings(portfolio, self._prices).items():
+                        entry_id = derive("allocation", portfolio.portfolio_id, account, asset)
+                        await book.allocate(entry_id, portfolio.portfolio_id, account, asset, amount, 0)
+                    await book.bump(portfolio.portfolio_id, "allocated", 0)
+
+    async def _trade(self) -> None:
+        """Let the market run: a deposit in the middle, kills spread over the time before the last third."""
+        began = time.monotonic()
+        seconds = self._script.seconds
+        kills = list(self._script.kills)
+        length = seconds if seconds is not None else 60.0
+        times = [length * 0.1 + length * 0.55 * (i + 0.5) / max(len(kills), 1) for i in range(len(kills))]
+        paid = False
+        while not self._over(began):
+            passed = time.monotonic() - began
+            if times and passed > times[0]:
+                times.pop(0)
+                name = kills.pop(0)
+                await asyncio.to_thread(self._stage.kill, name)
+                await self._pause(f"{name} killed")
+            if not paid and passed > length / 2:
+                receiver = self._cast.receiver
+                self._stage.sim.deposit(receiver.accounts[0], receiver.quote, START_EQUITY * _DEPOSIT_SHARE)
+                paid = True
+            await self._pause("trading")
+
+    def _over(self, began: float) -> bool:
+        if self._script.seconds is not None and time.monotonic() - began >= self._script.seconds:
+            return True
+        return bool(self._stage.sim.status()["ended"])
+
+    async def _come_to_rest(self, ledger: PublishingLedger) -> None:
+        """Stop deciding, take open orders back, and wait until nothing is in flight and everything is published."""
+        deadline = time.monotonic() + _SETTLE_SECONDS_MAX
+        while True:
+            try:
+                async with ledger.transaction() as book:
+                    await book.throw_switch("all", "", "the demo is over", 0)
+                break
+            except TrimtabError:
+                await self._pause("stopping")
+        while not await self._at_rest(ledger):
+            if time.monotonic() > deadline:
+                raise UnreachableError("the line", "this machine", "it did not come to rest; see its logs")
+            await self._pause("settling")
+
+    async def _at_rest(self, ledger: PublishingLedger) -> bool:
+        for account in self._cast.accounts:
+            if not await ledger.quiet(account):
+                return False
+        return not await ledger.closed_parents() and await ledger.reports.outbox_lag_seconds() == 0
+
+    async def _pause(self, phase: str) -> None:
+        self._progress(phase, self._watch.measures)
+        await asyncio.sleep(_POLL_SECONDS)
