@@ -7,8 +7,10 @@ import typer
 
 from trimtab.cli.doctor import doctor
 from trimtab.cli.exchange import exchange
+from trimtab.cli.migrate import migrate
 from trimtab.cli.program import Program
 from trimtab.cli.services import SERVICES, service
+from trimtab.cli.topics import topics
 from trimtab.cli.validate import validate
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.command()(validate)
 app.command()(doctor)
+app.command()(migrate)
+app.add_typer(topics, name="topics")
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )(exchange)

@@ -1,59 +1,100 @@
 """What `trimtab doctor` looks at: each check returns what it found, or raises what is wrong."""
 
-import urllib.error
-import urllib.request
+import asyncio
 from collections.abc import Callable
 
 import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from trimtab.configuration import HIDDEN
-from trimtab.domain.errors import InvalidValueError, UnreachableError
+from trimtab.adapters.kafka.admin import check_topics
+from trimtab.adapters.kafka.client import Complaints, client_config
+from trimtab.adapters.postgres.deploy import require_newest
+from trimtab.adapters.postgres.failures import address_of, translated
+from trimtab.adapters.registry import SchemaRegistry, subject_of
+from trimtab.adapters.venues.account import CcxtVenue
+from trimtab.adapters.venues.registry import open_accounts
+from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
+from trimtab.ports.venue import Unknown
 from trimtab.settings import Settings
+from trimtab.topics import TOPICS
 
 PATIENCE_SECONDS = 3
+
+
+class DifferenceError(TrimtabError):
+    """Something is there, and not as it should be."""
 
 
 def kafka(settings: Settings) -> str:
     """The brokers answer."""
     address = settings.kafka.bootstrap_servers
-    client = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    client = AdminClient(client_config(settings.kafka, "trimtab-doctor", Complaints()))
     try:
-        cluster = client.list_topics(timeout=PATIENCE_SECONDS)
+        brokers = client.list_topics(timeout=PATIENCE_SECONDS).brokers
     except KafkaException as error:
         raise UnreachableError("Kafka", address, error.args[0].str()) from None
-    return f"{len(cluster.brokers)} broker(s), {len(cluster.topics)} topics at {address}"
+    return f"{len(brokers)} broker(s) at {address}"
 
 
 def registry(settings: Settings) -> str:
     """The schema registry answers."""
-    url = settings.registry.url.rstrip("/")
-    body = _get("schema registry", f"{url}/subjects")
-    return f"{body.count(b'-value')} subjects at {url}"
+    found = SchemaRegistry(settings.registry.url)
+    subjects = sum(found.exists(subject_of(topic.name, settings.kafka.topic_prefix)) for topic in TOPICS)
+    return f"{subjects} of {len(TOPICS)} subjects at {settings.registry.url}"
+
+
+def topics(settings: Settings) -> str:
+    """Topics and schemas are as the manifest says."""
+    rows = check_topics(settings)
+    if rows:
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        raise DifferenceError(f"{rows[0].subject}: {rows[0].what}{more}; run trimtab topics apply")
+    return "as the manifest says"
 
 
 def postgres(settings: Settings) -> str:
     """The ledger's database lets this process in."""
+    dsn = settings.postgres.dsn.get_secret_value()
+    with translated(address_of(dsn)), psycopg.connect(dsn, connect_timeout=PATIENCE_SECONDS) as connection:
+        return f"role {connection.info.user} at {address_of(dsn)}"
+
+
+def migrations(settings: Settings) -> str:
+    """The database is at this version's migration."""
+    require_newest(settings.postgres.dsn.get_secret_value())
+    return "newest"
+
+
+def accounts(settings: Settings) -> str:
+    """Every venue account answers, may trade and may not withdraw."""
+    if not settings.accounts:
+        raise InvalidValueError("accounts", {}, "at least one venue account")
+    return asyncio.run(_accounts(settings))
+
+
+async def _accounts(settings: Settings) -> str:
+    venues = open_accounts(settings)
     try:
-        with psycopg.connect(settings.postgres.dsn.get_secret_value(), connect_timeout=PATIENCE_SECONDS) as connection:
-            return f"PostgreSQL {connection.info.server_version // 10_000} at {_address(connection.info)}"
-    except psycopg.OperationalError as error:
-        raise UnreachableError("PostgreSQL", "postgres.dsn", str(error).splitlines()[0]) from None
-    except psycopg.ProgrammingError:  # its message shows the text, and with it the password
-        raise InvalidValueError("postgres.dsn", HIDDEN, "postgresql://role:password@host:port/database") from None
+        return "; ".join([f"{name}: {await _account(name, venue)}" for name, venue in venues.items()])
+    finally:
+        for venue in venues.values():
+            await venue.close()
 
 
-def _address(info: psycopg.ConnectionInfo) -> str:
-    return f"{info.host}:{info.port}, database {info.dbname}, role {info.user}"
+async def _account(name: str, venue: CcxtVenue) -> str:
+    balances = await venue.balances()
+    if isinstance(balances, Unknown):
+        raise UnreachableError(f"venue account {name}", venue.name, balances.reason)
+    await venue.refuse_withdrawals()
+    return f"{len(balances)} assets, may not withdraw"
 
 
-def _get(part: str, url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - the settings allow http alone
-            return bytes(answer.read())
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise UnreachableError(part, url, str(getattr(error, "reason", error))) from None
-
-
-CHECKS: dict[str, Callable[[Settings], str]] = {"Kafka": kafka, "schema registry": registry, "PostgreSQL": postgres}
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "Kafka": kafka,
+    "schema registry": registry,
+    "topics": topics,
+    "PostgreSQL": postgres,
+    "migrations": migrations,
+    "venue accounts": accounts,
+}

@@ -27,10 +27,10 @@ class Finding:
 
 def doctor(as_json: Json = False) -> None:
     """Check the settings and everything they name; exit code 3 if a part does not answer, 1 if one is not as needed."""
-    from trimtab.cli.checks import CHECKS
-    from trimtab.settings import load_settings
+    from trimtab.cli.checks import CHECKS  # after the settings hold
+    from trimtab.cli.start import started
 
-    settings = load_settings()
+    settings = started()
     findings = [Finding("settings", "ok", "every value holds"), *_findings(settings, CHECKS)]
     states = {finding.state for finding in findings}
     result(
