@@ -154,9 +154,10 @@ class Venue:
         self.journal.flush()
 
     def drop_sockets(self, fault: Fault) -> int:
-        """Let a websocket_drop strike now; how many connections it cut."""
+        """Let a websocket_drop strike now, once; how many connections it cut."""
         cut = self.hub.drop(fault.streams)
         self.faults.used(fault)
+        self.faults.disarm(fault.fault_id)
         self.note_fault(fault, f"websockets: {fault.streams}", cut=cut)
         return cut
 
