@@ -1,3 +1,16 @@
-"""Fixtures that more than one kind of test needs."""
+"""Fixtures for every suite. (This folder is on the path, so suites can import what stands beside this file.)"""
 
-pytest_plugins = ["ledger_fixtures", "ledger_worlds"]
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from simulated_exchange import SimulatedExchange, simulated_exchange
+
+pytest_plugins = ["stack", "ledger_fixtures", "ledger_worlds"]
+
+
+@pytest.fixture
+async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
+    """A simulated exchange of its own, on a synthetic market that runs in real time."""
+    async with simulated_exchange(tmp_path, "--synthetic", "7") as running:
+        yield running
