@@ -11,22 +11,22 @@ Session = AsyncConnection[DictRow]
 
 # A process that is stopped in the middle of a transaction must not hold its locks for ever, nor one whose machine is
 # gone; a query that takes this long waits for such a lock.
-_SERVER_OPTIONS = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "idle_in_transaction_session_timeout": "5s",
-        "statement_timeout": "15s",
-        "lock_timeout": "10s",
-        "tcp_user_timeout": "10s",
-        "timezone": "UTC",
-    }.items()
-)
+_SERVER_SETTINGS = {
+    "idle_in_transaction_session_timeout": "5s",
+    "statement_timeout": "15s",
+    "lock_timeout": "10s",
+    "tcp_user_timeout": "10s",
+    "timezone": "UTC",
+}
+# Between two statements of a pipeline PostgreSQL does not count as idle, so the whole transaction has a limit as well.
+_TRANSACTION_TIMEOUT = "20s"
+_TRANSACTION_TIMEOUT_SINCE = 170_000
 
 SESSION: dict[str, Any] = {  # Any: psycopg's connection arguments have no common type
     "autocommit": True,  # the ledger says itself where a transaction begins and ends
     "row_factory": dict_row,
     "prepare_threshold": 1,  # every statement is used again and again
-    "options": _SERVER_OPTIONS,
+    "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
     "application_name": "trimtab",
@@ -56,5 +56,10 @@ def pool_of(dsn: str, sessions_max: int = 8) -> AsyncConnectionPool[Session]:
         timeout=5.0,
         reconnect_timeout=30.0,
         open=False,
-        check=None,
+        configure=_limit_transactions,
     )
+
+
+async def _limit_transactions(session: Session) -> None:
+    if session.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+        await session.execute(f"SET transaction_timeout = '{_TRANSACTION_TIMEOUT}'".encode())

@@ -29,7 +29,7 @@ class PostgresLedger:
         self._after_commit = after_commit
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[LedgerBook]:
+    async def transaction(self) -> AsyncIterator[PostgresBook]:
         """One transaction. Raises what `Sessions.transaction` raises."""
         async with self._sessions.transaction() as statements:
             book = PostgresBook(statements, self._desk)

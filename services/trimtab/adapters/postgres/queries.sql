@@ -246,8 +246,17 @@ ORDER BY id LIMIT %(keys_max)s
 FOR UPDATE SKIP LOCKED
 
 -- name: unsent_of_key
-SELECT id, writer, topic, key, event_id, payload, header_names, header_values, created_at FROM ledger.outbox
+SELECT id, topic, event_id, payload, header_names, header_values, created_at FROM ledger.outbox
 WHERE sent_at IS NULL AND key = %(key)s ORDER BY id LIMIT %(rows_max)s
+
+-- name: be_patient
+-- The broker may take half a minute to say that it cannot; until then nobody else may send what is claimed here.
+SELECT set_config('idle_in_transaction_session_timeout', '60s', true)
+
+-- name: be_patient_overall
+-- As above, for servers that limit whole transactions (PostgreSQL 17 and newer).
+SELECT set_config('transaction_timeout', '120s', true)
+WHERE current_setting('server_version_num')::int >= 170000
 
 -- name: sent_before
 -- For each partition of a topic that rows went to before a moment, the last of their offsets: what is read back
@@ -260,11 +269,10 @@ UPDATE ledger.outbox SET sent_at = clock_timestamp(), sent_partition = %(partiti
 WHERE id = %(id)s
 
 -- name: outbox_lag
-SELECT count(*) AS unsent, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds
+-- Age of the oldest unsent row, and how many of one writer's wait.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS seconds,
+       count(*) FILTER (WHERE writer = %(writer)s) AS own
 FROM ledger.outbox WHERE sent_at IS NULL
-
--- name: unsent_of_writer
-SELECT count(*) AS unsent FROM ledger.outbox WHERE sent_at IS NULL AND writer = %(writer)s
 
 -- name: own
 INSERT INTO ledger.owner (resource, epoch, owner) VALUES (%(resource)s, 1, %(owner)s)
@@ -390,4 +398,4 @@ ON CONFLICT (account, instrument) DO UPDATE SET since_us = greatest(watermark.si
 SELECT ledger.make_partitions(%(months_ahead)s) AS made
 
 -- name: prune_outbox
-DELETE FROM ledger.outbox WHERE sent_at < now() - make_interval(days => %(days)s)
+SELECT ledger.prune_outbox(%(days)s) AS gone

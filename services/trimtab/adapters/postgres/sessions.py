@@ -31,10 +31,10 @@ class Sessions:
                 async with (
                     self._connections.connection() as session,
                     _rolled_back(session),
-                    session.pipeline(),
+                    session.pipeline() as pipeline,
                 ):
                     await session.execute("BEGIN")
-                    yield Statements(session)
+                    yield Statements(session, pipeline)
                     await session.execute("COMMIT")
         except UnreachableError:
             # The other idle sessions are likely to be lost too: let each be tried now, not by the next callers.

@@ -41,6 +41,15 @@ END $$;
 CREATE TRIGGER outbox_is_marked_once BEFORE UPDATE ON ledger.outbox
     FOR EACH ROW EXECUTE FUNCTION ledger.outbox_is_marked_once();
 
+-- Forgets rows that were sent so many days ago; at least a day is kept, for reading topics back after a crash.
+CREATE FUNCTION ledger.prune_outbox(days int) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    WITH gone AS (
+        DELETE FROM ledger.outbox WHERE sent_at < now() - make_interval(days => greatest(days, 1)) RETURNING id)
+    SELECT count(*) FROM gone
+$$;
+REVOKE EXECUTE ON FUNCTION ledger.prune_outbox(int) FROM PUBLIC;
+
 -- Who may act for a resource: the newest epoch, by grant of the partition assignment or of a lease.
 CREATE TABLE ledger.owner (
     resource text PRIMARY KEY,

@@ -40,7 +40,7 @@ GRANT UPDATE (kind, time_in_force, quantity, price, state, request_time_ms, plac
 GRANT UPDATE (at_venue, ledger, difference, event_time_us, resolution, detail) ON ledger.break TO trimtab_reconciler;
 GRANT UPDATE (since_us) ON ledger.watermark TO trimtab_reconciler;
 GRANT UPDATE (venue) ON ledger.venue_account TO trimtab_reconciler; -- for its lock only; see the trigger below
-GRANT EXECUTE ON FUNCTION ledger.make_partitions(int) TO trimtab_reconciler;
+GRANT EXECUTE ON FUNCTION ledger.make_partitions(int), ledger.prune_outbox(int) TO trimtab_reconciler;
 
 -- The command line applies portfolios, shares out what belongs to nobody yet, and throws the switches.
 GRANT INSERT ON ledger.portfolio, ledger.portfolio_document, ledger.portfolio_account, ledger.venue_account,
