@@ -290,8 +290,12 @@ def test_a_start_that_fails_leaves_nothing_running(folder, monkeypatch):
 
     real_choice, squatter = supervisor.choose_ports, Squatter()
     monkeypatch.setattr(supervisor, "choose_ports", squatter.choose)
-    with squatter.socket, pytest.raises(PartError, match=r"registry ended while starting .*registry\.log"):
-        Stack(folder).start()
+    with (
+        squatter.socket,
+        pytest.raises(PartError, match=r"registry ended while starting .*registry\.log"),
+        Stack(folder),
+    ):
+        pass
     assert_nothing_runs_on(folder, 1.0)
     assert not (folder / "addresses.json").exists()
 

@@ -73,10 +73,15 @@ class Registry:
         )
 
     def is_healthy(self) -> bool:
-        """True if the registry says that it is ready, its database included."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports["registry_health"], timeout=HEALTH_SECONDS)
+        """True if the registry says that it is ready, its database included, and answers a client."""
+        ready = self._answers("registry_health", "/health/ready")
+        # two servers on two ports, and the one may be up while the other still fails to start
+        return ready and self._answers("registry", "/apis/ccompat/v7/config")
+
+    def _answers(self, port: str, path: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports[port], timeout=HEALTH_SECONDS)
         try:
-            connection.request("GET", "/health/ready")
+            connection.request("GET", path)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

@@ -1,4 +1,8 @@
+import contextlib
+import http.server
 import re
+import socket
+import threading
 import uuid
 
 import pytest
@@ -118,3 +122,36 @@ def test_the_report_shows_events_and_one_bar():
     shown = console.export_text()
     assert re.search(r"kafka\s+died\s+kafka died \(process 1, ended by SIGKILL\)", shown)
     assert shown.count("downloading Kafka") <= 2
+
+
+@pytest.mark.parametrize(("api", "healthy"), [(200, True), (500, False), (None, False)])
+def test_a_registry_whose_clients_get_no_answer_is_not_healthy(tmp_path, software, api, healthy):
+    with contextlib.ExitStack() as stack:
+        ports = dict(PORTS, registry_health=stack.enter_context(answering(200)))
+        ports["registry"] = stack.enter_context(answering(api)) if api else stack.enter_context(silent())
+        part = registry.Registry(tmp_path, ports, software, log_in(tmp_path), "secret")
+        assert part.is_healthy() is healthy
+
+
+@contextlib.contextmanager
+def answering(status: int):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@contextlib.contextmanager
+def silent():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
