@@ -205,6 +205,29 @@ async def test_unknown_orders_wrong_secrets_and_old_requests_are_refused(exchang
         await ann.fetch_balance({"timestamp": ann.milliseconds() - 3000, "recvWindow": 2000})
 
 
+async def test_fees_are_paid_in_a_third_asset_while_it_lasts(exchange: Running) -> None:
+    spec = {
+        "name": "saver", "api_key": "saver-key", "secret": "saver-secret", "fee_asset": "BNB",
+        "balances": {"USDT": "100000", "BNB": "0.05"}, "taker_fee": "0.001",
+    }  # fmt: skip
+    await control(exchange, "POST", "accounts", spec, 201)
+    saver = client(exchange, "saver-key", "saver-secret")
+    try:
+        await saver.load_markets()
+        await saver.create_order("ETH/USDT", "market", "buy", "10")
+        for _ in range(2):
+            await saver.create_order("ETH/USDT", "market", "sell", "2")
+        fees = [trade["fee"] for trade in await saver.fetch_my_trades("ETH/USDT")]
+        paid = [D(fee["cost"]) for fee in fees if fee["currency"] == "BNB"]
+        balance = await saver.fetch_balance()
+        assert paid
+        assert D(balance["BNB"]["free"]) == D("0.05") - sum(paid)
+        assert {fee["currency"] for fee in fees} <= {"BNB", "ETH", "USDT"}
+        assert fees[-1]["currency"] == "USDT"
+    finally:
+        await saver.close()
+
+
 async def test_account_endpoints_are_understood(exchange: Running, ann: Any) -> None:
     assert (await ann.fetch_trading_fees())["BTC/USDT"]["taker"] == "0.001"
     assert (await ann.fetch_status())["status"] == "ok"

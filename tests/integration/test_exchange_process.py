@@ -253,6 +253,38 @@ async def test_orders_are_answered_in_the_form_asked_for(tmp_path: Path) -> None
                     assert answer.status == 200, await answer.text()
 
 
+async def test_the_websocket_api_lets_in_only_who_signs(tmp_path: Path) -> None:
+    with running(tmp_path, "--synthetic", "4") as exchange:
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"{exchange.http}/ws-api/v3") as socket:
+
+            async def ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
+                await socket.send_json({"id": "7", "method": method, "params": params})
+                answer: dict[str, Any] = await socket.receive_json()
+                assert answer["id"] == "7"
+                return answer
+
+            async def subscribe(secret: str) -> dict[str, Any]:
+                now = (await ask("time", {}))["result"]["serverTime"]
+                signed = signature(f"apiKey=demo-key&timestamp={now}", secret)
+                params = {"timestamp": now, "apiKey": "demo-key", "signature": signed}
+                return await ask("userDataStream.subscribe.signature", params)
+
+            refused = await subscribe("wrong")
+            assert (refused["status"], refused["error"]["code"]) == (400, -1022)
+            accepted = await subscribe("demo-secret")
+            assert (accepted["status"], accepted["result"]) == (200, {"subscriptionId": 0})
+            deposit = {"account": "demo", "asset": "DOT", "amount": "2"}
+            await control(exchange, "POST", "deposit", deposit)
+            update, position = await socket.receive_json(), await socket.receive_json()
+            assert (update["subscriptionId"], update["event"]["e"]) == (0, "balanceUpdate")
+            assert (update["event"]["a"], update["event"]["d"]) == ("DOT", "2.00000000")
+            assert position["event"]["B"] == [{"a": "DOT", "f": "2.00000000", "l": "0.00000000"}]
+            assert (await ask("userDataStream.unsubscribe", {"subscriptionId": 0}))["status"] == 200
+            await control(exchange, "POST", "deposit", deposit)
+            assert (await ask("ping", {}))["result"] == {}
+            assert (await ask("order.dance", {}))["error"]["code"] == -1020
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
