@@ -31,7 +31,7 @@ from trimtab.settings import KafkaSettings, PostgresSettings, RegistrySettings, 
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.3.1"
 REGISTRY_IMAGE = "apicurio/apicurio-registry:3.3.3"
 POSTGRES_IMAGE = "postgres:18"
-REGISTRY_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,10 @@ def container_stack() -> Iterator[Addresses]:
     registry = DockerContainer(REGISTRY_IMAGE).with_exposed_ports(8080, 9000)
     postgres = PostgresContainer(POSTGRES_IMAGE, driver=None)
     with ExitStack() as running:
-        for container in (registry, postgres, kafka):  # the registry starts while the others are waited for
+        for container in (registry, postgres):  # the registry starts while the others are waited for
             running.enter_context(container)
+        running.callback(kafka.stop)
+        kafka.start(timeout=START_SECONDS_MAX)
         host = registry.get_container_host_ip()
         wait_for(f"http://{host}:{registry.get_exposed_port(9000)}/health/ready")
         yield Addresses(
@@ -100,7 +102,7 @@ def container_stack() -> Iterator[Addresses]:
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + REGISTRY_SECONDS_MAX
+    deadline = time.monotonic() + START_SECONDS_MAX
     while True:
         try:
             with urllib.request.urlopen(url, timeout=2):
