@@ -101,7 +101,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
     m.FrameQuote: {
         "venue": NOT_EMPTY,
         "instrument": NOT_EMPTY,
-        "event_time_us": TIME,
+        "event_time_us": TIME_OR_NONE,  # none before its first book
         "update_id": NOT_NEGATIVE,
         "bids": BIDS,
         "asks": ASKS,
@@ -137,7 +137,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "event_id": NOT_EMPTY,
         "portfolio_id": NOT_EMPTY,
         "ledger_version": NOT_NEGATIVE,
-        "event_time_us": TIME,
+        "event_time_us": TIME_OR_NONE,  # none before the first market event that changed it
         "document_version": NOT_NEGATIVE,
         "document": NOT_EMPTY,
         "not_before_us": TIME_OR_NONE,

@@ -86,7 +86,9 @@ class Play:
             await self._come_to_rest(ledger)
             sim.pause()
             await asyncio.to_thread(watch.stop)
-            return await draw_up(stage, cast, watch, ledger, ready_seconds, tuple(self._script.kills))
+            summary = await draw_up(stage, cast, watch, ledger, ready_seconds, tuple(self._script.kills))
+            watch.close()
+            return summary
 
     async def _apply(self, ledger: PublishingLedger) -> None:
         async with ledger.transaction() as book:

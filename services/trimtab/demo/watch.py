@@ -66,6 +66,9 @@ class Watch:
         """Read what is there and end."""
         self._stop.set()
         self._thread.join()
+
+    def close(self) -> None:
+        """Let the broker go."""
         self._consumer.close()
 
     def dead_letters(self) -> int:
