@@ -5,11 +5,18 @@ from typing import Annotated
 
 import typer
 
+from trimtab.cli.allocate import allocate
+from trimtab.cli.apply import apply
+from trimtab.cli.demo import demo
 from trimtab.cli.doctor import doctor
 from trimtab.cli.exchange import exchange
+from trimtab.cli.explain import explain
+from trimtab.cli.fills import fills
+from trimtab.cli.halting import halt, resume
 from trimtab.cli.migrate import migrate
 from trimtab.cli.program import Program
 from trimtab.cli.services import SERVICES, service
+from trimtab.cli.status import status
 from trimtab.cli.topics import topics
 from trimtab.cli.validate import validate
 
@@ -20,9 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(validate)
-app.command()(doctor)
-app.command()(migrate)
+for command in (demo, validate, apply, status, explain, fills, halt, resume, allocate, doctor, migrate):
+    app.command()(command)
 app.add_typer(topics, name="topics")
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},

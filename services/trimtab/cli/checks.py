@@ -13,7 +13,7 @@ from trimtab.adapters.postgres.deploy import require_newest
 from trimtab.adapters.postgres.failures import address_of, translated
 from trimtab.adapters.registry import SchemaRegistry, subject_of
 from trimtab.adapters.venues.account import CcxtVenue
-from trimtab.adapters.venues.registry import open_accounts
+from trimtab.adapters.venues.registry import accounts_of
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.ports.venue import Unknown
 from trimtab.settings import Settings
@@ -74,12 +74,8 @@ def accounts(settings: Settings) -> str:
 
 
 async def _accounts(settings: Settings) -> str:
-    venues = open_accounts(settings)
-    try:
+    async with accounts_of(settings) as venues:
         return "; ".join([f"{name}: {await _account(name, venue)}" for name, venue in venues.items()])
-    finally:
-        for venue in venues.values():
-            await venue.close()
 
 
 async def _account(name: str, venue: CcxtVenue) -> str:

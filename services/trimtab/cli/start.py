@@ -17,5 +17,7 @@ def started() -> "Settings":
     from trimtab.settings import load_settings
 
     settings = load_settings()
-    configure_logs(settings.log, "cli")
+    # A command says what it did itself; the services' running commentary would only hide it.
+    level = "warning" if settings.log.level == "info" else settings.log.level
+    configure_logs(settings.log.model_copy(update={"level": level, "format": "console"}), "cli")
     return settings

@@ -1,0 +1,75 @@
+"""`trimtab explain`: why a portfolio would trade or hold now, with every number."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.cli.output import Json, result, table
+from trimtab.domain.errors import InvalidValueError, UnreachableError
+
+if TYPE_CHECKING:
+    from trimtab.cli.reading import Reading
+    from trimtab.domain.market import Market
+    from trimtab.messages import PortfolioState
+
+# A full frame comes every second, and at most a hundred others.
+_FRAMES_MAX = 2_000
+_STATES_MAX = 1_000_000
+
+
+def explain(
+    portfolio: Annotated[str, typer.Argument(help="The portfolio.")],
+    as_json: Json = False,
+) -> None:
+    """Decide now, on the last recorded inputs, and show every term. Nothing is traded."""
+    from trimtab.cli.reading import open_reading
+    from trimtab.cli.start import started
+    from trimtab.documents import parse_document
+    from trimtab.drift.decision import decide
+    from trimtab.drift.explanation import explain as rows_of
+    from trimtab.topics import MARKET_RISK
+
+    settings = started()
+    with open_reading(settings) as reading:
+        state = _state(reading, portfolio)
+        risks = reading.tail(MARKET_RISK, 1)
+        market = _market(reading, settings.kafka.bootstrap_servers)
+    parsed = parse_document(state.document, state.document_version)
+    decision = decide(market, risks[-1] if risks else None, state, parsed, settings.drift)
+    rows = rows_of(decision)
+    result(
+        {"portfolio": portfolio, "decision": asdict(decision), "rows": [asdict(row) for row in rows]},
+        as_json=as_json,
+        readable=lambda: table(
+            f"{portfolio}: {rows[0].value}",
+            ("term", "value", "unit", "meaning"),
+            [(row.term, row.value, row.unit, row.meaning) for row in rows],
+        ),
+    )
+
+
+def _state(reading: "Reading", portfolio: str) -> "PortfolioState":
+    from trimtab.topics import PORTFOLIO_STATE
+
+    found = [record.message for record in reading.tail(PORTFOLIO_STATE, _STATES_MAX)]
+    mine = [state for state in found if state.portfolio_id == portfolio]
+    if not mine:
+        known = sorted({state.portfolio_id for state in found})
+        raise InvalidValueError("portfolio", portfolio, f"one that was applied: {', '.join(known) or 'none yet'}")
+    return max(mine, key=lambda state: state.ledger_version)
+
+
+def _market(reading: "Reading", kafka: str) -> "Market":
+    from trimtab.frames import Feed
+    from trimtab.topics import MARKET_FRAMES
+
+    feed = Feed()
+    for record in reading.tail(MARKET_FRAMES, _FRAMES_MAX):
+        try:
+            feed = feed.advance(record.message, record.offset)
+        except InvalidValueError:
+            feed = feed.doubt()
+    if not feed.market.complete:
+        raise UnreachableError("market data", f"market.frames on {kafka}", "no full frame yet; is ingest running?")
+    return feed.market

@@ -1,0 +1,67 @@
+"""`trimtab halt` and `resume`: stop trading at once, and go on. Halted portfolios keep their orders' books in order."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.cli.output import Json, result, say
+
+if TYPE_CHECKING:
+    from trimtab.settings import Settings
+
+Portfolio = Annotated[str | None, typer.Argument(help="One portfolio; or use --all or --venue.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every portfolio, those applied later too.")]
+VenueName = Annotated[str | None, typer.Option("--venue", help="Every portfolio with an account at this venue.")]
+
+
+def halt(
+    portfolio: Portfolio = None,
+    everything: Everything = False,
+    venue: VenueName = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept and published.")] = "by hand",
+    as_json: Json = False,
+) -> None:
+    """Stop trading: no new signals, no new orders, open orders taken back."""
+    _switch(portfolio, venue, reason, everything=everything, as_json=as_json)
+
+
+def resume(
+    portfolio: Portfolio = None,
+    everything: Everything = False,
+    venue: VenueName = None,
+    as_json: Json = False,
+) -> None:
+    """Lift a halt of the same kind; a portfolio stopped in another way too stays stopped."""
+    _switch(portfolio, venue, None, everything=everything, as_json=as_json)
+
+
+def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, everything: bool, as_json: bool) -> None:
+    from trimtab.cli.start import started
+
+    if (portfolio is not None) + (venue is not None) + everything != 1:
+        raise typer.BadParameter("name exactly one of a portfolio, --all and --venue")
+    concerned = asyncio.run(_switched(started(), portfolio, venue, reason))
+    done = "halted" if reason is not None else "resumed"
+    result(
+        {done: concerned},
+        as_json=as_json,
+        readable=lambda: say(f"{done}: {', '.join(concerned) or 'no portfolio'}"),
+    )
+
+
+async def _switched(settings: "Settings", portfolio: str | None, venue: str | None, reason: str | None) -> list[str]:
+    """Throw the switch (`reason` None: lift it); return the portfolios concerned."""
+    from trimtab.cli.books import open_books
+
+    scope, name = ("venue", venue) if venue is not None else ("all", "")
+    async with open_books(settings) as ledger, ledger.transaction() as book:
+        if portfolio is None:
+            switched = (
+                book.clear_switch(scope, name, 0) if reason is None else book.throw_switch(scope, name, reason, 0)
+            )
+            return list(await switched)
+        if reason is None:
+            return [portfolio] if await book.resume(portfolio) else []
+        await book.halt(portfolio, reason)
+        return [portfolio]
