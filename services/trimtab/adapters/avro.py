@@ -206,7 +206,7 @@ def _read(body: io.BytesIO, schema: Schema, writer: Schema | None) -> dict[str, 
             if writer is None
             else fastavro.schemaless_reader(body, writer, schema)
         )
-    except EOFError:
+    except (EOFError, IndexError):  # fastavro raises the second at an end in front of a boolean or an array
         raise UndecodableError("truncated: the record ends in the middle of a field") from None
     except Exception as error:  # noqa: BLE001 - whatever fastavro makes of foreign bytes, the line goes on
         raise UndecodableError(f"malformed: {type(error).__name__}: {error}") from None
