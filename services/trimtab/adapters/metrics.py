@@ -24,7 +24,6 @@ from trimtab.settings import MetricsSettings
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SLOW = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _SHARE = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0, 1.25, 1.5, 2.0, 5.0)
-_COST = (-0.01, -0.001, -0.0005, -0.0001, 0.0, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("unknown_orders", "gauge", "orders whose outcome is unknown now", ("venue",)),
     Metric("unknown_order_age_seconds", "gauge", "age of the oldest of them; 0 if there is none", ("venue",)),
     Metric("order_fill_ratio", "histogram", "filled share of a parent order when it closes", ("venue",), _SHARE),
-    Metric("slippage_ratio", "histogram", "price paid against the decision price, a fraction", ("venue",), _COST),
+    Metric("slippage_ratio", "gauge", "last parent's price against its decision price, worse is more", ("venue",)),
     Metric("slippage_budget_utilization", "histogram", "slippage over the signal's budget", ("venue",), _SHARE),
     Metric("rebalance_cost_ratio", "gauge", "cost of the last rebalance over its modelled benefit", ("portfolio_id",)),
     Metric("exchange_rate_limit_remaining", "gauge", "share of the venue's request limit that is left", ("venue",)),

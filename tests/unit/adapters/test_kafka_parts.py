@@ -1,0 +1,153 @@
+"""The parts of the Kafka adapters that need no broker: backoff, the batch, the dead letters' limit, complaints."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+
+from examples import messages
+from trimtab.adapters.kafka.batch import Batch, Progress
+from trimtab.adapters.kafka.client import Complaints
+from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters, TooManyDeadLettersError
+from trimtab.adapters.kafka.incoming import Incoming
+from trimtab.adapters.kafka.retries import SECONDS_MAX, Retries
+from trimtab.adapters.metrics import PrometheusMeter
+from trimtab.domain.errors import UnreachableError
+from trimtab.messages import Signal
+from trimtab.ports.topics import Record
+from trimtab.settings import KafkaSettings
+
+SIGNAL = messages("rebalance.signals")[0]
+assert isinstance(SIGNAL, Signal)
+
+
+def letter(offset: int = 0) -> DeadLetter:
+    return DeadLetter("rebalance.signals", 0, offset, 0, None, b"x", (), "bad magic byte: 120")
+
+
+def item(partition: int, offset: int) -> Incoming[Signal]:
+    return Incoming(partition, offset, (), Record(SIGNAL, "rebalance.signals", partition, offset))
+
+
+class Letters(DeadLetters):
+    """Keeps letters instead of sending them; the limit is the real one."""
+
+    def __init__(self, per_minute_max: int = 60, **options: Any) -> None:
+        super().__init__(KafkaSettings(), "executor", per_minute_max=per_minute_max, **options)
+        self.sent: list[DeadLetter] = []
+
+    def _send(self, letter: DeadLetter) -> None:
+        self.sent.append(letter)
+
+
+class TestRetries:
+    def test_pauses_double_up_to_a_limit_and_jitter_by_half(self) -> None:
+        retries = Retries()
+        for attempt in range(1, 20):
+            assert retries.failed(3, now=0.0) == attempt
+            assert retries.waiting(3)
+            longest = min(0.1 * 2 ** (attempt - 1), SECONDS_MAX)
+            assert retries.due(longest * 0.49) == []
+            assert retries.due(longest * 1.01) == [3]
+            assert not retries.waiting(3)
+
+    def test_success_starts_over_and_a_lost_partition_is_forgotten(self) -> None:
+        retries = Retries()
+        retries.failed(1, now=0.0)
+        retries.due(100.0)
+        retries.succeeded(1)
+        assert retries.failed(1, now=0.0) == 1
+        retries.forget(1)
+        assert not retries.waiting(1)
+        assert retries.due(100.0) == []
+
+
+class TestBatch:
+    async def test_a_failure_stops_its_own_partition_at_that_record(self) -> None:
+        seen: list[tuple[int, int]] = []
+
+        async def handle(record: Record[Signal]) -> None:
+            seen.append((record.partition, record.offset))
+            if (record.partition, record.offset) == (0, 1):
+                raise UnreachableError("PostgreSQL", "db", "down")
+
+        progress = Progress()
+        items = [item(0, 0), item(1, 5), item(0, 1), item(0, 2), item(1, 6)]
+        await Batch(items, progress).run(handle, Letters(), lambda: False)
+        assert seen == [(0, 0), (1, 5), (0, 1), (1, 6)]
+        assert progress.positions == {0: 1, 1: 7}
+        assert progress.failures[0][0] == 1
+        assert progress.handled == 3
+
+    async def test_an_undecodable_record_goes_to_its_letters_in_turn_and_the_line_goes_on(self) -> None:
+        letters, seen = Letters(), list[int]()
+
+        async def handle(record: Record[Signal]) -> None:
+            assert len(letters.sent) == (record.offset > 1)
+            seen.append(record.offset)
+
+        progress = Progress()
+        items = [item(0, 0), Incoming(0, 1, (), letter(1)), item(0, 2)]
+        await Batch(items, progress).run(handle, letters, lambda: False)
+        assert seen == [0, 2]
+        assert [sent.offset for sent in letters.sent] == [1]
+        assert progress.positions == {0: 3}
+
+    async def test_a_record_that_cannot_be_judged_yet_is_handed_in_again(self) -> None:
+        progress = Progress()
+        down = UnreachableError("schema registry", "http://r", "down")
+        await Batch([Incoming(0, 4, (), down)], progress).run(_never, Letters(), lambda: False)
+        assert progress.failures == {0: (4, down)}
+        assert progress.positions == {}
+
+    async def test_it_stops_between_records_when_told(self) -> None:
+        progress, stop = Progress(), asyncio.Event()
+
+        async def handle(_: Record[Signal]) -> None:
+            stop.set()
+
+        await Batch([item(0, 0), item(0, 1)], progress).run(handle, Letters(), stop.is_set)
+        assert progress.positions == {0: 1}
+
+    async def test_too_many_letters_stop_the_service_before_the_record_is_given_up(self) -> None:
+        letters, progress = Letters(per_minute_max=2), Progress()
+        items = [Incoming(0, offset, (), letter(offset)) for offset in range(5)]
+        with pytest.raises(TooManyDeadLettersError, match="offset 2: bad magic byte"):
+            await Batch(items, progress).run(_never, letters, lambda: False)
+        assert progress.positions == {0: 2}
+        assert len(letters.sent) == 2
+
+
+async def _never(_: Record[Signal]) -> None:
+    raise AssertionError("no record was handed over")
+
+
+class TestDeadLetters:
+    def test_the_limit_is_a_minute_wide(self) -> None:
+        now = [0.0]
+        letters = Letters(per_minute_max=3, clock=lambda: now[0])
+        for offset in range(3):
+            letters.put(letter(offset))
+            now[0] += 10
+        with pytest.raises(TooManyDeadLettersError, match=r"3 records within a minute \(allowed: 3\)"):
+            letters.put(letter(3))
+        now[0] = 60.0  # the first is a minute old
+        letters.put(letter(3))
+        assert [sent.offset for sent in letters.sent] == [0, 1, 2, 3]
+
+    def test_letters_are_counted_by_topic(self) -> None:
+        meter = PrometheusMeter()
+        Letters(meter=meter).put(letter())
+        assert meter.registry.get_sample_value("dead_letters_total", {"topic": "rebalance.signals"}) == 1
+
+
+def test_a_client_complains_once_and_again_after_a_while() -> None:
+    now = [0.0]
+    complaints = Complaints(lambda: now[0])
+    with structlog.testing.capture_logs() as logged:
+        for second in range(61):
+            now[0] = float(second)
+            complaints.say("_ALL_BROKERS_DOWN", "1/1 brokers are down")
+        complaints.say("_AUTHENTICATION", "refused")
+    assert [line["kind"] for line in logged] == ["_ALL_BROKERS_DOWN"] * 3 + ["_AUTHENTICATION"]
