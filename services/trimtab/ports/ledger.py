@@ -73,7 +73,7 @@ class LedgerBook(Protocol):
     """
 
     async def fence(self, fence: Fence) -> None:
-        """Raise FencedError unless this epoch is still the resource's newest."""
+        """Raise FencedError unless this epoch is still the resource's newest, at the latest at the commit."""
 
     async def portfolio(self, portfolio_id: str) -> PortfolioRow | None:
         """Lock and return a portfolio."""
@@ -101,16 +101,26 @@ class LedgerBook(Protocol):
 
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None: ...
 
+    async def child_by_venue_order(self, account: str, venue_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
+        """Return the order that the venue knows by its own id."""
+
     async def change_child(self, child: ChildOrder, reason: str) -> None:
-        """Write a child's new state."""
+        """Write a child's new state; `recorded` is not written, it is the sum of the fills."""
 
     async def add_fill(self, parent: ParentOrder, child: ChildOrder, execution: Execution) -> FillRow | None:
-        """Record an execution once; None if it was there already."""
+        """Record an execution once; None if it was there already. What is recorded of child and parent rises with it.
+
+        Raises LedgerRefusedError if another execution has its trade id.
+        """
 
     async def fill(self, venue: str, account: str, trade_id: str) -> FillRow | None: ...
 
     async def post_fill(self, fill: FillRow) -> None:
-        """Book a fill: postings that sum to zero, its reservation consumed, the fill marked settled."""
+        """Book a fill: postings that sum to zero, its reservation consumed, the fill marked settled.
+
+        The portfolio pays the fee, or what nobody holds yet in the account. Nothing is written when this raises
+        UncoveredFeeError (neither has it) or InsufficientFundsError (too little for the trade itself).
+        """
 
     async def releasable(self, parent_id: str) -> bool:
         """Tell whether a parent is closed and nothing of it can still change a balance.
@@ -131,12 +141,39 @@ class LedgerBook(Protocol):
         amount: Decimal,
         event_time_us: int,
     ) -> bool:
-        """Book a deposit (positive) or withdrawal (negative) of a holder, once per entry_id."""
+        """Book a deposit (positive) or withdrawal (negative) of a holder, once per entry_id.
+
+        Raises InsufficientFundsError if less is available than goes out.
+        """
+
+    async def allocate(
+        self, entry_id: str, portfolio_id: str, account: str, asset: str, amount: Decimal, event_time_us: int
+    ) -> bool:
+        """Give a portfolio what nobody holds yet in an account (negative: take it back), once per entry_id.
+
+        Raises InsufficientFundsError if the giver has less available.
+        """
+
+    async def add_account(self, account: str, venue: str) -> None:
+        """Register a venue account; one that is there stays as it is."""
+
+    async def apply_portfolio(self, portfolio_id: str, document: str, accounts: Sequence[str], *, dry_run: bool) -> int:
+        """Write a new version of a portfolio's document (or its first) and return its number; `bump` publishes it."""
 
     async def bump(self, portfolio_id: str, reason: str, event_time_us: int, not_before_us: int | None = None) -> int:
         """Raise the ledger version, put the new portfolio.state into the outbox, and return the version."""
 
-    async def halt(self, portfolio_id: str, reason: str) -> None: ...
+    async def halt(self, portfolio_id: str, reason: str) -> None:
+        """Stop a portfolio, raise its version and publish that; one that is halted keeps its first reason."""
+
+    async def resume(self, portfolio_id: str) -> bool:
+        """Lift a portfolio's own halt and publish that; False if it has none. Kill switches stay as they are."""
+
+    async def throw_switch(self, scope: str, name: str, reason: str, event_time_us: int) -> Sequence[str]:
+        """Halt everything ("all", "") or a venue ("venue", its name), publish that, return the portfolios concerned."""
+
+    async def clear_switch(self, scope: str, name: str, event_time_us: int) -> Sequence[str]:
+        """Lift a kill switch; portfolios halted for a reason of their own stay halted."""
 
     async def emit(self, message: Message) -> None:
         """Put a message into the outbox."""
@@ -144,7 +181,19 @@ class LedgerBook(Protocol):
     async def next_sequence(self, portfolio_id: str) -> int: ...
 
     async def open_break(self, found: Break) -> bool:
-        """Keep a break and emit it; False if the same one (account, kind, asset) is already open."""
+        """Keep a break and emit it; False if the same one (account, portfolio, kind, asset) is already open."""
+
+    async def close_break(self, found: Break) -> bool:
+        """Resolve the open break of this account, portfolio, kind and asset, and emit it; False if none is open."""
+
+    async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
+        """Return the breaks that are open, of one account or of all, oldest first."""
+
+    async def watermark(self, account: str, instrument: str) -> int | None:
+        """Return the venue time up to which own trades were compared, None before the first time."""
+
+    async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
+        """Move a watermark forward; it never goes back."""
 
 
 class Ledger(Protocol):
@@ -181,3 +230,9 @@ class Ledger(Protocol):
 
     async def lease(self, resource: str, owner: str, seconds: float) -> Fence | None:
         """Take a resource that is free or whose lease ran out, or renew one's own; None while another holds it."""
+
+    async def renew(self, fence: Fence, seconds: float) -> bool:
+        """Keep a lease for that long from now; False if another owner has taken it."""
+
+    async def give_back(self, fence: Fence) -> None:
+        """End a lease early, so that another process need not wait it out."""
