@@ -74,5 +74,5 @@ async def simulated_exchange(folder: Path, *options: str, port: int = 0) -> Asyn
             yield SimulatedExchange(json.loads(line)["port"], journal, session)
     finally:
         if process.returncode is None:
-            process.terminate()
+            process.kill()  # its journal is complete at any moment
         await process.wait()

@@ -147,7 +147,7 @@ async def test_what_the_venue_refuses_has_a_stable_code(venue: Venue, changes: d
 async def test_an_unknown_instrument_is_refused(venue: Venue) -> None:
     answer = await venue.place(parent(instrument="NOPE/USDT"), child())
     assert isinstance(answer, Refused)
-    assert answer.code == "unknown_instrument"
+    assert answer.code == "misconfigured"
 
 
 async def test_a_request_past_its_receive_window_is_not_placed(venue: Venue) -> None:

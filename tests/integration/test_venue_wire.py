@@ -15,7 +15,8 @@ import pytest
 from aiohttp import web
 from test_venue_faults import buy, resting
 
-from trimtab.adapters.venues.registry import open_account
+from trimtab.adapters.venues.registry import accounts_of, open_account
+from trimtab.domain.errors import InvalidValueError
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Refused, Unknown
 from trimtab.settings import AccountSettings, Settings, VenueSettings
 
@@ -64,8 +65,8 @@ def settings(port: int) -> Settings:
 
 
 @asynccontextmanager
-async def answering(handler: Handler) -> AsyncIterator[tuple[int, list[str]]]:
-    """Serve the rules, and this handler for everything about orders; yield port and the requests that came."""
+async def answering(handler: Handler, *, withdrawals: bool = False) -> AsyncIterator[tuple[int, list[str]]]:
+    """Serve rules and rights, and this handler for everything about orders; yield port and the requests that came."""
     came: list[str] = []
 
     async def orders(request: web.Request) -> web.StreamResponse:
@@ -75,7 +76,11 @@ async def answering(handler: Handler) -> AsyncIterator[tuple[int, list[str]]]:
     async def rules(_: web.Request) -> web.Response:
         return web.json_response(RULES)
 
+    async def rights(_: web.Request) -> web.Response:
+        return web.json_response({"enableWithdrawals": withdrawals, "enableSpotAndMarginTrading": True})
+
     application = web.Application()
+    application.router.add_get("/sapi/v1/account/apiRestrictions", rights)
     application.router.add_get("/api/v3/exchangeInfo", rules)
     application.router.add_route("*", "/api/v3/order", orders)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -217,3 +222,15 @@ async def test_only_evidence_settles_a_lookup(handler: Handler, expected: type) 
         answer = await venue.find(buy(), resting())
         await venue.close()
     assert type(answer) is expected, answer
+
+
+async def test_a_key_that_may_withdraw_places_nothing() -> None:
+    async with answering(says(200, LIVE), withdrawals=True) as (port, came):
+        with pytest.raises(InvalidValueError, match="enableWithdrawals"):
+            async with accounts_of(settings(port)):
+                pass
+        venue = open_account("binance-main", settings(port))
+        answer = await venue.place(buy(), resting())
+        await venue.close()
+    assert isinstance(answer, Refused)
+    assert came == []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from trimtab.domain.amounts import plain
 from trimtab.domain.errors import InvalidValueError, UnreachableError
@@ -44,6 +44,7 @@ class Ingest:
         clock: Clock,
         meter: Meter,
         trace_root: TraceRoot,
+        log: FilteringBoundLogger,
         settings: IngestSettings,
     ) -> None:
         self._feeds = feeds
@@ -56,7 +57,7 @@ class Ingest:
         self._levels = settings.ladder_levels
         self._stale: dict[str, str] = {}  # by instrument key: why
         self._news = asyncio.Event()
-        self._log = structlog.get_logger()
+        self._log = log
 
     async def run(self) -> None:
         """Follow every feed, publish frames, keep the rules fresh.

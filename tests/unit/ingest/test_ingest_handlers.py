@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import structlog
 from test_ingest_frames import BTC, ETH, FULL_US
 
 from trimtab.domain.errors import InvalidValueError, UnreachableError
@@ -90,7 +91,16 @@ class World:
         self.clock, self.outlet = StepClock(), Outlet()
         settings = IngestSettings(frame_interval_ms=10, full_frame_interval_ms=1_000, ladder_levels=10)
         self.builder = FrameBuilder("session", FULL_US)
-        self.ingest = Ingest([feed], self.builder, self.outlet, self.clock, Unmetered(), self.outlet.root, settings)
+        self.ingest = Ingest(
+            [feed],
+            self.builder,
+            self.outlet,
+            self.clock,
+            Unmetered(),
+            self.outlet.root,
+            structlog.get_logger(),
+            settings,
+        )
 
     async def run(self, turns: int = 40) -> Outlet:
         task = asyncio.create_task(self.ingest.run())

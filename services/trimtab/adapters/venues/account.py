@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-import structlog
 from ccxt.base.errors import BaseError
 
 from trimtab.adapters.venues.answers import (
@@ -55,7 +54,11 @@ class CcxtVenue:
         self._loading = asyncio.Lock()
         self._records = Records(name, account, self._symbol_of, client.safe_currency_code)
         self._stream = UserStream(account, client, self._records, self.balances, settings.request_timeout_ms / 1_000)
-        self._log = structlog.get_logger().bind(venue=name, account=account)
+
+    @property
+    def absence_window_ms(self) -> int:
+        """Receive window plus clock skew: the venue refuses a request that arrives later than that."""
+        return self._settings.recv_window_ms + self._settings.clock_skew_ms
 
     async def place(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Refused | NotPlaced | Unknown:
         """Send an order once. Anything but the venue's own word leaves it unknown."""
@@ -64,7 +67,7 @@ class CcxtVenue:
         except UnreachableError as error:
             return NotPlaced(str(error), _UNREACHABLE_RETRY_MS)
         except InvalidValueError as error:
-            return Refused("unknown_instrument", str(error))
+            return Refused("misconfigured", str(error))
         request = order_request(parent, child, symbol_id, self._settings.recv_window_ms)
         # An order that waits longer than this would come too late for its own receive window.
         held = await self._budget.take(Priority.ORDER, self._settings.recv_window_ms // 2)
@@ -194,15 +197,16 @@ class CcxtVenue:
             return Unknown(f"the answer cannot be read: {error}")
 
     async def _symbol_id(self, symbol: str) -> str:
-        """Return the venue's name of an instrument, loading the rules if they are not there.
+        """Return the venue's name of an instrument; before the first, check the key and load the rules.
 
         Raises:
-            InvalidValueError: if the venue does not have it.
+            InvalidValueError: if the venue does not have it, or the key may do more than trade.
             UnreachableError: if the venue does not answer.
 
         """
         async with self._loading:
             if not self._client.markets:
+                await self.refuse_withdrawals()
                 await load_markets(self._client, self.name, self._settings.instruments)
         market = self._client.markets.get(symbol)
         if market is None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import stamina
 import structlog
 from ccxt.base.errors import BaseError
 
@@ -21,6 +20,7 @@ from trimtab.adapters.venues.answers import TOO_MANY_REQUESTS, retry_after_ms
 from trimtab.adapters.venues.binance import BinanceClient, failure_of
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
+from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
 from trimtab.adapters.venues.symbols import read_instruments
 from trimtab.domain.errors import UnreachableError
 from trimtab.domain.instruments import Instrument
@@ -35,11 +35,7 @@ _SNAPSHOT_LEVELS = 1_000
 # No event of any instrument for so long means that the connection is dead, or as good as.
 _SILENCE_SECONDS = 10.0
 _WATCH_SECONDS = 1.0
-_PAUSE_SECONDS_MIN = 0.1
 _BUDGET_WAIT_MS = 10_000
-_patiently = stamina.AsyncRetryingCaller(
-    attempts=None, timeout=None, wait_initial=_PAUSE_SECONDS_MIN, wait_max=10.0, wait_jitter=0.1
-)
 
 
 class SnapshotTooOldError(Exception):
@@ -108,7 +104,7 @@ class CcxtFeed:
 
         """
         if not self._instruments:
-            await _patiently(_FAILURES, self.instruments)
+            await until_done(self.instruments, _FAILURES, self._log, "asking for the rules")
         keeper = asyncio.create_task(self._keep())
         keeper.add_done_callback(lambda _: self._arrived.set())
         try:
@@ -132,13 +128,13 @@ class CcxtFeed:
     async def _keep(self) -> None:
         """Connect, watch, and connect again, for ever."""
         while True:
-            await _patiently(_FAILURES, self._connect)
+            await until_done(self._connect, _FAILURES, self._log, "subscribing")
             reason = await self._watch()
             self._log.warning("market data lost", reason=reason)
             for line in self._lines.values():
                 self._stale(line, reason)
             await self._client.disconnect()
-            await asyncio.sleep(_PAUSE_SECONDS_MIN)
+            await asyncio.sleep(PAUSE_SECONDS_MIN)
 
     async def _connect(self) -> None:
         self._lines = {symbol_id: _Line(item) for symbol_id, item in self._instruments.items()} | self._lines
@@ -215,7 +211,7 @@ class CcxtFeed:
             self._on_lost(f"a snapshot could not be used: {error!r}")
 
     async def _resync(self, line: _Line) -> None:
-        await _patiently(_FAILURES, self._load, line)
+        await until_done(lambda: self._load(line), _FAILURES, self._log, f"snapshot of {line.instrument.symbol}")
         for update in line.book.take_kept():
             self._apply(line, update)
 

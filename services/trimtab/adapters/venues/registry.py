@@ -1,12 +1,23 @@
 """Venues and accounts by their names in the settings."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
 from trimtab.adapters.venues.account import CcxtVenue
 from trimtab.adapters.venues.binance import BinanceClient
 from trimtab.adapters.venues.budget import Budget
 from trimtab.adapters.venues.feed import CcxtFeed
-from trimtab.domain.errors import InvalidValueError
+from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.ports.clock import Clock
 from trimtab.settings import Settings, VenueSettings
+
+# One websocket of Binance takes 1,024 streams, and an instrument has two.
+_INSTRUMENTS_MAX = 512
+
+_log = structlog.get_logger("trimtab.venues")
 
 
 def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None = None) -> CcxtFeed:
@@ -47,15 +58,47 @@ def open_account(name: str, settings: Settings, budget: Budget | None = None) ->
     return CcxtVenue(account.venue, name, venue, client, budget or Budget(venue.requests_per_second))
 
 
-def open_accounts(settings: Settings) -> dict[str, CcxtVenue]:
-    """Return every account of the settings, by name; accounts of one venue share its budget.
+@asynccontextmanager
+async def accounts_of(settings: Settings) -> AsyncIterator[dict[str, CcxtVenue]]:
+    """Open every account of the settings, by name; accounts of one venue share its budget.
 
     Raises:
-        InvalidValueError: if a venue has no instruments.
+        InvalidValueError: if a venue has no instruments, or an account's key may do more than trade.
 
     """
     budgets = {name: Budget(venue.requests_per_second) for name, venue in settings.venues.items()}
-    return {name: open_account(name, settings, budgets[account.venue]) for name, account in settings.accounts.items()}
+    opened = {name: open_account(name, settings, budgets[account.venue]) for name, account in settings.accounts.items()}
+    try:
+        for account in opened.values():
+            await _check(account)
+        yield opened
+    finally:
+        await asyncio.gather(*(account.close() for account in opened.values()))
+
+
+@asynccontextmanager
+async def feeds_of(settings: Settings, clock: Clock) -> AsyncIterator[list[CcxtFeed]]:
+    """Open the market feed of every venue of the settings.
+
+    Raises:
+        InvalidValueError: if there is no venue, or one has no instruments.
+
+    """
+    if not settings.venues:
+        raise InvalidValueError("venues", {}, "at least one venue")
+    feeds = [open_feed(name, settings, clock) for name in settings.venues]
+    try:
+        yield feeds
+    finally:
+        await asyncio.gather(*(feed.close() for feed in feeds))
+
+
+async def _check(account: CcxtVenue) -> None:
+    """Find a wrong key now rather than at the first order; a venue that does not answer is no reason not to start."""
+    try:
+        await account.refuse_withdrawals()
+    except UnreachableError as error:
+        _log.warning("key not checked yet", account=account.account, reason=str(error))
 
 
 def _venue(name: str, settings: Settings) -> VenueSettings:
@@ -67,7 +110,3 @@ def _venue(name: str, settings: Settings) -> VenueSettings:
     if len(venue.instruments) > _INSTRUMENTS_MAX:
         raise InvalidValueError(f"venues.{name}.instruments", len(venue.instruments), f"at most {_INSTRUMENTS_MAX}")
     return venue
-
-
-# One websocket of Binance takes 1,024 streams, and an instrument has two.
-_INSTRUMENTS_MAX = 512

@@ -11,11 +11,11 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-import stamina
 import structlog
 from ccxt.base.errors import BaseError
 
 from trimtab.adapters.venues.binance import BinanceClient
+from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
 from trimtab.adapters.venues.records import Records
 from trimtab.domain.errors import UnreachableError
 from trimtab.ports.venue import ExecutionReport, Reconnected, Unknown
@@ -23,10 +23,6 @@ from trimtab.ports.venue import ExecutionReport, Reconnected, Unknown
 # Pings go out every 5 s, so a live connection is never silent for longer than that and a round trip.
 _SILENCE_SECONDS = 12.0
 _WATCH_SECONDS = 1.0
-_PAUSE_SECONDS = 0.1
-_patiently = stamina.AsyncRetryingCaller(
-    attempts=None, timeout=None, wait_initial=_PAUSE_SECONDS, wait_max=10.0, wait_jitter=0.1
-)
 _FAILURES = (BaseError, UnreachableError, TimeoutError)
 
 _ENDED = frozenset({"eventStreamTerminated", "listenKeyExpired"})
@@ -58,7 +54,7 @@ class UserStream:
     async def reports(self) -> AsyncIterator[ExecutionReport | Reconnected]:
         """Yield a `Reconnected` once events are flowing, then events; again after every interruption."""
         while True:
-            await _patiently(_FAILURES, self._subscribe)
+            await until_done(self._subscribe, _FAILURES, self._log, "subscribing to the user stream")
             yield Reconnected(self._account)
             while self._lost_reason is None or self._queue:
                 while self._queue:
@@ -66,7 +62,7 @@ class UserStream:
                 await self._wait()
             self._log.warning("user stream lost", reason=self._lost_reason)
             await self._client.disconnect()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS_MIN)
 
     async def _subscribe(self) -> None:
         # With a wrong secret ccxt's subscription hangs; a signed request says so in words.
