@@ -6,6 +6,7 @@ Libraries that use the standard library's logging (Faust, ccxt, aiokafka, conflu
 import logging
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 import orjson
 import structlog
@@ -19,8 +20,14 @@ from trimtab.settings import LogSettings
 _QUIET = ("faust", "mode", "aiokafka", "kafka", "ccxt", "asyncio", "httpx2", "httpcore2", "urllib3", "aiohttp.access")
 
 
-def configure_logs(settings: LogSettings, service: str, secrets: Iterable[str] = ()) -> None:
-    """Set the process's logging up, once, at start. `secrets` never appear, whoever logs them."""
+def configure_logs(
+    settings: LogSettings, service: str, secrets: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Set the process's logging up, once, at start. `secrets` never appear, whoever logs them.
+
+    `stream` is standard error unless given.
+    """
+    stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -34,10 +41,10 @@ def configure_logs(settings: LogSettings, service: str, secrets: Iterable[str] =
         _Redacted(Redaction(secrets)),
         _json
         if settings.format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time"),
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time"),
     ]
     level = logging.getLevelName(settings.level.upper())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=final, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -89,7 +89,7 @@ async def _run(
 @asynccontextmanager
 async def open_process(name: str, settings: Settings, meter: PrometheusMeter) -> AsyncIterator[Process]:
     """Open what a process stands on; a registry that does not answer is waited for."""
-    ask = functools.partial(load_codec, settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.0)
+    ask = functools.partial(load_codec, settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.1)
     codec = await patiently(lambda: asyncio.to_thread(ask))
     clock = SystemClock()
     instance = f"{name}@{socket.gethostname()}:{os.getpid()}:{clock.now_us()}"

@@ -30,10 +30,12 @@ def demo(
     import asyncio
     import tempfile
 
+    from trimtab.adapters.logs import configure_logs
     from trimtab.demo.cast import PORTFOLIOS
     from trimtab.demo.play import Play, Script
     from trimtab.demo.show import Show
     from trimtab.demo.stage import MarketChoice, Stage
+    from trimtab.settings import LogSettings
 
     kills = _kills(kill or [])
     length = seconds if seconds is not None else None if tape else 60.0
@@ -41,7 +43,10 @@ def demo(
     market = MarketChoice(
         tapes=tuple(tape or ()), seed=seed, speed=speed, volatility=volatility, faults_seed=faults_seed
     )
-    with Show() as show:
+    log = home / "logs" / "demo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with Show() as show, log.open("a") as stream:
+        configure_logs(LogSettings(format="console"), "demo", stream=stream)
         stage = Stage(home, market, on_event=show.event)
         try:
             script = Script(length, portfolios or PORTFOLIOS, kills)

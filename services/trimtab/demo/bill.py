@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 from trimtab.adapters.postgres.opening import PublishingLedger
 from trimtab.demo.cast import Cast
 from trimtab.demo.oracle import judge
-from trimtab.demo.stage import Stage
 from trimtab.demo.summary import PortfolioOutcome, Summary
 from trimtab.demo.watch import Watch
 from trimtab.domain.amounts import ZERO
@@ -14,6 +14,7 @@ from trimtab.drift.decision import decide
 from trimtab.drift.reasons import Reason
 from trimtab.exchange.journal import read_journal
 from trimtab.messages import Signal
+from trimtab.settings import DriftSettings
 
 _FILLS_MAX = 1_000_000
 # Reasons to hold that mean: nothing is worth correcting.
@@ -21,7 +22,13 @@ _CALM = frozenset({Reason.WITHIN_BAND, Reason.COST_ABOVE_BENEFIT, Reason.BELOW_M
 
 
 async def draw_up(
-    stage: Stage, cast: Cast, watch: Watch, ledger: PublishingLedger, stack_ready_seconds: float, kills: tuple[str, ...]
+    journal: Path,
+    cast: Cast,
+    watch: Watch,
+    ledger: PublishingLedger,
+    settings: DriftSettings,
+    stack_ready_seconds: float,
+    kills: tuple[str, ...],
 ) -> Summary:
     """Hold everything against everything. Call it when the line has come to rest."""
     ledger_trades = []
@@ -29,22 +36,19 @@ async def draw_up(
         fills = await ledger.reports.fills(portfolio.portfolio_id, 0, _FILLS_MAX)
         ledger_trades += [(fill.account, fill.trade_id) for fill in fills]
     sums: dict[str, dict[str, Decimal]] = {account: await ledger.sums(account) for account in cast.accounts}
-    verdict = judge(
-        read_journal(stage.journal), ledger_trades, [(f.account, f.trade_id) for f in watch.measures.fills], sums
-    )
+    verdict = judge(read_journal(journal), ledger_trades, [(f.account, f.trade_id) for f in watch.measures.fills], sums)
     return Summary(
         measures=watch.measures,
         verdict=verdict,
-        portfolios=tuple(_outcomes(stage, cast, watch)),
+        portfolios=tuple(outcomes(cast, watch, settings)),
         stack_ready_seconds=stack_ready_seconds,
         dead_letters=watch.dead_letters(),
         kills=kills,
     )
 
 
-def _outcomes(stage: Stage, cast: Cast, watch: Watch) -> list[PortfolioOutcome]:
+def outcomes(cast: Cast, watch: Watch, settings: DriftSettings) -> list[PortfolioOutcome]:
     """Decide once more on what stands at the end, as if nothing were halted: would it hold?"""
-    settings = stage.settings().drift
     found = []
     for portfolio in cast.portfolios:
         name = portfolio.portfolio_id
@@ -52,7 +56,7 @@ def _outcomes(stage: Stage, cast: Cast, watch: Watch) -> list[PortfolioOutcome]:
         if state is None:
             found.append(PortfolioOutcome(name, ZERO, ZERO, within_band=False, reason="no state"))
             continue
-        free = replace(state, halted=False, not_before_us=0)
+        free = replace(state, halted=False, not_before_us=0, recent_signals_us=())
         decision = decide(watch.market, watch.risk, free, portfolio, settings)
         reason = decision.reason if isinstance(decision, Signal) else str(decision.reason)
         within = not isinstance(decision, Signal) and decision.reason in _CALM

@@ -8,18 +8,20 @@ from trimtab.domain.portfolio import Portfolio
 
 # Of every portfolio at the start, in its quote currency.
 START_EQUITY = Decimal(100_000)
-# How far from its targets a portfolio starts: this share of it stands where another asset's share should.
+# How far from its targets a portfolio starts: this share of every second asset stands in another one.
 DISPLACED = Decimal("0.15")
 _UNIT = Decimal("0.00000001")
 
 
 def displaced(targets: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """Return starting weights: each asset's own target, mixed with its neighbour's. They sum to 1 as targets do."""
-    rotated = [*targets[1:], targets[0]]
-    return {
-        asset: (ONE - DISPLACED) * weight + DISPLACED * neighbour
-        for (asset, weight), (_, neighbour) in zip(targets, rotated, strict=True)
-    }
+    """Return starting weights: every second asset starts short, what it lacks stands in its neighbour. Same sum."""
+    weights = dict(targets)
+    names = list(weights)
+    for short, over in zip(names[::2], names[1::2], strict=False):
+        moved = DISPLACED * weights[short]
+        weights[short] -= moved
+        weights[over] += moved
+    return weights
 
 
 def holdings(portfolio: Portfolio, prices: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
 from trimtab.adapters.process import open_process
-from trimtab.demo.bill import draw_up
+from trimtab.demo.bill import draw_up, outcomes
 from trimtab.demo.cast import PORTFOLIOS, Cast
 from trimtab.demo.measures import Measures
 from trimtab.demo.money import START_EQUITY, deposits, holdings
@@ -20,10 +20,12 @@ from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
 from trimtab.domain.errors import TrimtabError, UnreachableError
 from trimtab.domain.ids import derive
+from trimtab.settings import DriftSettings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
 _SETTLE_SECONDS_MAX = 60.0
+_CLOSE_IN_SECONDS_MAX = 30.0
 _POLL_SECONDS = 0.25
 
 
@@ -61,10 +63,10 @@ class Play:
             TrimtabError: if a part does not come up, or the line does not come to rest.
         """
         stage = self._stage
+        sim = await asyncio.to_thread(stage.start_exchange)  # first: a tape that does not hold is said at once
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began
-        sim = await asyncio.to_thread(stage.start_exchange)
         prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
         self._cast = cast = Cast.of(self._script.portfolios, frozenset(prices))
         self._prices = prices
@@ -82,11 +84,15 @@ class Play:
             await asyncio.to_thread(stage.start_services)
             sim.resume()
             await self._hand_out(ledger)
+            watch.measures.first_drifts.clear()  # until now money was only on its way
             await self._trade()
+            await self._close_in(process.settings.drift)
             await self._come_to_rest(ledger)
             sim.pause()
             await asyncio.to_thread(watch.stop)
-            summary = await draw_up(stage, cast, watch, ledger, ready_seconds, tuple(self._script.kills))
+            summary = await draw_up(
+                stage.journal, cast, watch, ledger, process.settings.drift, ready_seconds, tuple(self._script.kills)
+            )
             watch.close()
             return summary
 
@@ -137,6 +143,14 @@ class Play:
                 self._stage.sim.deposit(receiver.accounts[0], receiver.quote, START_EQUITY * _DEPOSIT_SHARE)
                 paid = True
             await self._pause("trading")
+
+    async def _close_in(self, settings: DriftSettings) -> None:
+        """Give what is under way the time to end: the bill is drawn when every portfolio rests within its band."""
+        deadline = time.monotonic() + _CLOSE_IN_SECONDS_MAX
+        while time.monotonic() < deadline and not self._stage.sim.status()["ended"]:
+            if all(item.within_band for item in outcomes(self._cast, self._watch, settings)):
+                return
+            await self._pause("closing in")
 
     def _over(self, began: float) -> bool:
         if self._script.seconds is not None and time.monotonic() - began >= self._script.seconds:

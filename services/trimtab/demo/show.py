@@ -18,7 +18,7 @@ class Show:
     """Progress on standard error. Usable from any thread; a context manager."""
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stderr)
+        self._console = Console(file=sys.stderr, soft_wrap=True)
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._began = time.monotonic()
         self._line_due = 0.0

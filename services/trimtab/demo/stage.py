@@ -40,7 +40,7 @@ class MarketChoice:
 
     def arguments(self) -> tuple[str, ...]:
         """Return the exchange's command line for it."""
-        words = [word for tape in self.tapes for word in ("--tape", str(tape))]
+        words = [word for tape in self.tapes for word in ("--tape", str(tape.resolve()))]
         words += [] if self.tapes else ["--synthetic", str(self.seed), "--volatility", str(self.volatility)]
         words += [word for symbol in self.symbols for word in ("--symbols", symbol)]
         words += [] if self.faults_seed is None else ["--faults-seed", str(self.faults_seed)]

@@ -4,9 +4,11 @@ import threading
 from collections.abc import Iterable
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # its stubs lack the name
 from opentelemetry import baggage
 
 from trimtab.adapters.avro import Codec, UndecodableError
+from trimtab.adapters.kafka.client import Complaints, client_config, consumer_config
 from trimtab.adapters.kafka.incoming import raw_headers
 from trimtab.adapters.tracing import Headers, context_of
 from trimtab.demo.measures import Measures
@@ -28,6 +30,7 @@ from trimtab.topics import (
 
 _POLL_SECONDS = 0.2
 _BATCH = 500
+_ANSWER_SECONDS_MAX = 10.0
 _READ = (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, REBALANCE_SIGNALS, EXECUTION_ORDERS, EXECUTION_FILLS)
 
 
@@ -43,12 +46,8 @@ class Watch:
         self._feed = Feed()
         self._stop = threading.Event()
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap_servers,
-                "group.id": "trimtab-demo",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-            }
+            consumer_config(settings, "trimtab-demo", Complaints())
+            | {"group.id": f"{settings.topic_prefix}demo", "auto.offset.reset": "earliest"}
         )
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -73,14 +72,13 @@ class Watch:
 
     def dead_letters(self) -> int:
         """Return how many records every topic's dead letters hold together."""
-        names = [topic.dead_letters for topic in TOPICS]
-        return sum(
-            high - low
-            for low, high in (
-                self._consumer.get_watermark_offsets(TopicPartition(name, part))
-                for name, part in self._partitions(names)
-            )
-        )
+        places = [TopicPartition(*place) for place in self._partitions(topic.dead_letters for topic in TOPICS)]
+        admin = AdminClient(client_config(self._settings, "trimtab-demo", Complaints()))
+        counts: list[int] = []
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):  # type: ignore[no-untyped-call] # the client's stubs lack them
+            found = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=_ANSWER_SECONDS_MAX)
+            counts.append(sum(offset.result().offset for offset in found.values()))
+        return counts[1] - counts[0]
 
     def _partitions(self, names: Iterable[str]) -> list[tuple[str, int]]:
         known = self._consumer.list_topics(timeout=10).topics
