@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.output import Json, result, say
+from trimtab.cli.start import started
 from trimtab.domain.amounts import plain
 from trimtab.domain.ids import derive
 
@@ -36,8 +37,6 @@ def allocate(
 
     An account of a single portfolio needs none of this: what arrives there is that portfolio's.
     """
-    from trimtab.cli.start import started
-
     booked = asyncio.run(_allocate(started(), portfolio, account, asset, amount, reference))
     moved = f"{plain(amount)} {asset} in {account} to {portfolio}"
     result(

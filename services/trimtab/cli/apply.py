@@ -1,15 +1,16 @@
 """`trimtab apply`: make a portfolio file the one that counts."""
 
 import asyncio
-import difflib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trimtab.cli.output import Json, result, say
+from trimtab.cli.start import started
 
 if TYPE_CHECKING:
     from trimtab.documents import Document
@@ -32,7 +33,6 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Check a portfolio file, show what it changes, and apply it as the portfolio's next version."""
-    from trimtab.cli.start import started
     from trimtab.documents import load_document
 
     document = load_document(file)
@@ -87,14 +87,20 @@ async def _apply(document: "Document", settings: "Settings", *, dry_run: bool) -
     return _Change(name, version, applied, lines)
 
 
-def _difference(before: str, after: str) -> list[str]:
-    """Return the changed lines of two canonical documents, with + and -."""
-    old, new = (json.dumps(json.loads(text), indent=1).splitlines() if text else [] for text in (before, after))
-    return [line.rstrip() for line in difflib.unified_diff(old, new, lineterm="", n=0) if _tells(line)]
+def _difference(before: str, after: str) -> Iterator[str]:
+    """Yield what changes between two canonical documents, a line a key: "- limits.min_trade: 10"."""
+    old, new = (dict(_flat(json.loads(text))) if text else {} for text in (before, after))
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path) != new.get(path):
+            yield from (f"{sign} {path}: {values[path]}" for sign, values in (("-", old), ("+", new)) if path in values)
 
 
-def _tells(line: str) -> bool:
-    return not line.startswith(("---", "+++", "@@")) and line[1:].strip() not in {"{", "}", "},"}
+def _flat(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _show(change: _Change, *, dry_run: bool) -> None:

@@ -67,7 +67,7 @@ def migrations(settings: Settings) -> str:
 
 
 def accounts(settings: Settings) -> str:
-    """Every venue account answers, may trade and may not withdraw."""
+    """Every venue account answers, with a key that may trade and not withdraw."""
     if not settings.accounts:
         raise InvalidValueError("accounts", {}, "at least one venue account")
     return asyncio.run(_accounts(settings))
@@ -82,8 +82,7 @@ async def _account(name: str, venue: CcxtVenue) -> str:
     balances = await venue.balances()
     if isinstance(balances, Unknown):
         raise UnreachableError(f"venue account {name}", venue.name, balances.reason)
-    await venue.refuse_withdrawals()
-    return f"{len(balances)} assets, may not withdraw"
+    return f"{len(balances)} assets"
 
 
 CHECKS: dict[str, Callable[[Settings], str]] = {

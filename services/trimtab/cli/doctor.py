@@ -8,6 +8,7 @@ import typer
 
 from trimtab.cli.output import Json, result, table
 from trimtab.cli.program import ABSENT, DOES_NOT_HOLD
+from trimtab.cli.start import started
 from trimtab.domain.errors import TrimtabError, UnreachableError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ class Finding:
 def doctor(as_json: Json = False) -> None:
     """Check the settings and everything they name; exit code 3 if a part does not answer, 1 if one is not as needed."""
     from trimtab.cli.checks import CHECKS  # after the settings hold
-    from trimtab.cli.start import started
 
     settings = started()
     findings = [Finding("settings", "ok", "every value holds"), *_findings(settings, CHECKS)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.output import Json, result, table
+from trimtab.cli.start import started
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def explain(
 ) -> None:
     """Decide now, on the last recorded inputs, and show every term. Nothing is traded."""
     from trimtab.cli.reading import open_reading
-    from trimtab.cli.start import started
     from trimtab.documents import parse_document
     from trimtab.drift.decision import decide
     from trimtab.drift.explanation import explain as rows_of

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimtab.cli.output import Json, json_text, result, table
+from trimtab.cli.start import started
 from trimtab.domain.amounts import plain
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ def fills(
 ) -> None:
     """Show the last fills, oldest first."""
     from trimtab.cli.reading import open_reading
-    from trimtab.cli.start import started
     from trimtab.topics import EXECUTION_FILLS
 
     with open_reading(started()) as reading:

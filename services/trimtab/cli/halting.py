@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.cli.output import Json, result, say
+from trimtab.cli.start import started
 
 if TYPE_CHECKING:
     from trimtab.settings import Settings
@@ -37,7 +38,6 @@ def resume(
 
 
 def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, everything: bool, as_json: bool) -> None:
-    from trimtab.cli.start import started
 
     if (portfolio is not None) + (venue is not None) + everything != 1:
         raise typer.BadParameter("name exactly one of a portfolio, --all and --venue")

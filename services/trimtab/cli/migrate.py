@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from trimtab.cli.output import Json, result, say
+from trimtab.cli.start import Wait, answered, started
 
 
 def migrate(
@@ -13,11 +14,11 @@ def migrate(
         list[str] | None,
         typer.Option(help="ROLE=FILE: a role's password, as trimtab_executor=/run/secrets/executor. May repeat."),
     ] = None,
+    wait: Wait = 0,
     as_json: Json = False,
 ) -> None:
     """Make the services' roles and bring the database to the newest migration; needs postgres.admin_dsn."""
     from trimtab.adapters.postgres import deploy
-    from trimtab.cli.start import started
     from trimtab.configuration import ConfigurationError, Problem
 
     settings = started()
@@ -26,7 +27,8 @@ def migrate(
             "settings", [Problem("postgres.admin_dsn", None, "the address of the database's owner")]
         )
     dsn = settings.postgres.admin_dsn.get_secret_value()
-    deploy.migrate(dsn, dict(_password(text) for text in password_file or ()))
+    passwords = dict(_password(text) for text in password_file or ())
+    answered(lambda: deploy.migrate(dsn, passwords), wait)
     state = deploy.migration_state(dsn)
     result(
         {"applied": state.applied, "newest": state.newest, "roles": list(deploy.ROLES)},

@@ -9,6 +9,8 @@ import typer
 
 from trimtab.domain.amounts import plain
 
+_WIDTH_ELSEWHERE = 200  # characters of a line that no terminal limits
+
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on standard output.")]
 
 
@@ -41,7 +43,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(plain(cell) if isinstance(cell, Decimal) else str(cell) for cell in row))
-    Console().print(grid)
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=_WIDTH_ELSEWHERE)
+    console.print(grid)
 
 
 def _plain(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimtab.cli.output import Json, result, table
+from trimtab.cli.start import started
 
 if TYPE_CHECKING:
     from trimtab.adapters.postgres.reports import Holding, PortfolioStatus
@@ -20,8 +21,6 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show portfolios: version, halts, open orders, what they hold, and how long messages wait to leave."""
-    from trimtab.cli.start import started
-
     found, holdings, lag = asyncio.run(_read(started(), portfolio))
     document = {
         "portfolios": [_portfolio(each, holdings) for each in found],

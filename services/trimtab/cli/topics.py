@@ -6,6 +6,7 @@ import typer
 
 from trimtab.cli.output import Json, result, say, table
 from trimtab.cli.program import DOES_NOT_HOLD
+from trimtab.cli.start import Wait, answered, started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +20,12 @@ _LEFT = {"partitions differ", "schema incompatible"}
 
 
 @topics.command("apply")
-def apply_(as_json: Json = False) -> None:
+def apply_(wait: Wait = 0, as_json: Json = False) -> None:
     """Create and change topics and register schemas; can be repeated. Exit code 1 if something cannot be mended."""
     from trimtab.adapters.kafka.admin import apply_topics
-    from trimtab.cli.start import started
 
-    rows = apply_topics(started())
+    settings = started()
+    rows = answered(lambda: apply_topics(settings), wait)
     wrong = [row for row in rows if row.what in _LEFT]
     _show("trimtab topics apply", rows, holds=not wrong, as_json=as_json)
 
@@ -33,7 +34,6 @@ def apply_(as_json: Json = False) -> None:
 def check(as_json: Json = False) -> None:
     """Compare only; exit code 1 on any difference."""
     from trimtab.adapters.kafka.admin import check_topics
-    from trimtab.cli.start import started
 
     rows = check_topics(started())
     _show("trimtab topics check", rows, holds=not rows, as_json=as_json)

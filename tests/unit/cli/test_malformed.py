@@ -275,7 +275,7 @@ def test_malformed_settings_get_one_error_a_problem(name: str, tmp_path: Path) -
         (["validate", "no-such-file.yaml"], "no-such-file.yaml: the whole: found No such file or directory; allowed: "),
         (["validate", "."], ".: the whole: found Is a directory; allowed: a readable YAML file"),
         (["validate", "--jsn", "x.yaml"], "No such option: --jsn"),
-        (["valdate", "x.yaml"], "No such command 'valdate'. Did you mean 'validate'?"),
+        (["statu"], "No such command 'statu'. Did you mean 'status'?"),
         (["exchange", "--journal", "x.jsonl"], "exactly one of --tape and --synthetic is needed"),
     ],
 )
