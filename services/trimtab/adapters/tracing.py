@@ -3,6 +3,7 @@
 The baggage names the tick that a chain of events began with, so that any service can tell how long ago that was.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TICK_US = "trimtab.tick_us"
+SENT_US = "trimtab.sent_us."  # and the topic
 
 Headers = Iterable[tuple[str, bytes | str | None]] | None
 
@@ -56,11 +58,18 @@ def context_of(headers: Headers) -> Context:
     return _PROPAGATOR.extract(carrier, Context(), _GETTER)
 
 
-def inject() -> list[tuple[str, bytes]]:
-    """Return the current context as headers of a record."""
+def inject(current: Context | None = None) -> list[tuple[str, bytes]]:
+    """Return a context, the current one unless given, as headers of a record."""
     carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
+    _PROPAGATOR.inject(carrier, current)
     return [(name, value.encode("ascii")) for name, value in carrier.items()]
+
+
+def inject_sent(topic: str) -> list[tuple[str, bytes]]:
+    """Return the current context as headers, and what began with a tick also with the time it leaves for this topic."""
+    if tick_us() is None:
+        return inject()
+    return inject(baggage.set_baggage(f"{SENT_US}{topic}", str(time.time_ns() // 1_000)))
 
 
 @contextmanager

@@ -30,16 +30,21 @@ class Intake:
             FencedError: if another executor owns the shard by now.
             UnreachableError: if the ledger does not answer; the record will be handed in again.
         """
-        signal = record.message
+        desk, signal = self._desk, record.message
+        taken_us = desk.clock.now_us()
         try:
             outcome, children = await self._settle(signal, record.partition)
         except InsufficientFundsError as shortage:
-            self._desk.log.warning("signal refused", signal=signal.signal_id, reason=str(shortage))
+            desk.log.warning("signal refused", signal=signal.signal_id, reason=str(shortage))
             outcome, children = await self._refuse(signal, record.partition, refusal("insufficient_funds", signal)), ()
-        self._desk.meter.count("signals_total", outcome=outcome)
+        desk.meter.count("signals_total", outcome=outcome)
         self._work.touch()
-        for parent, child in children:
-            self._work.run(signal.portfolio_id, self._sender.place(parent, child))
+        if not children:
+            return
+        stamped = desk.trail.stamped
+        with stamped("trimtab.taken_us", taken_us), stamped("trimtab.committed_us", desk.clock.now_us()):
+            for parent, child in children:
+                self._work.run(signal.portfolio_id, self._sender.place(parent, child))
 
     async def _settle(self, signal: Signal, shard: int) -> tuple[str, Sequence[tuple[ParentOrder, ChildOrder]]]:
         desk = self._desk

@@ -52,7 +52,7 @@ class KafkaPublisher:
 
         """
         topic, key, value = self._encoded(message)
-        await self.publish_raw(topic, key, value, tracing.inject())
+        await self.publish_raw(topic, key, value, tracing.inject_sent(topic))
 
     def publish_nowait(self, message: Message) -> bool:
         """Hand a message over without waiting; return False if the queue is full and it was dropped.
@@ -71,7 +71,7 @@ class KafkaPublisher:
                 self._meter.count("publish_failures_total", topic=topic)
 
         try:
-            self._produce(topic, key, value, tracing.inject(), delivered)
+            self._produce(topic, key, value, tracing.inject_sent(topic), delivered)
         except (BufferError, UnreachableError) as error:
             self._complaints.say(f"{topic} dropped", str(error))
             self._meter.count("publish_failures_total", topic=topic)
