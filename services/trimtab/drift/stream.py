@@ -39,13 +39,18 @@ OnPartitions = Callable[[str, frozenset[int]], None]
 """Take note of a topic's partitions; must be quick."""
 
 
+class _App(faust.App):
+    def _create_directories(self) -> None:
+        """Make none: nothing is kept on disk."""
+
+
 class Stream:
     """A Faust app over some topics, run on the current event loop."""
 
     def __init__(self, kafka: KafkaSettings, group: str, assigned: OnPartitions, revoked: OnPartitions) -> None:
         self._prefix = kafka.topic_prefix
         self._assigned, self._revoked = assigned, revoked
-        self._app: Any = faust.App(  # Any: faust ships no complete types
+        self._app: Any = _App(  # Any: faust ships no complete types
             f"{kafka.topic_prefix}{group}",
             broker=";".join(f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")),
             autodiscover=False,
