@@ -89,9 +89,7 @@ class SchemaRegistry:
 
     @_asking
     def compatible(self, subject: str, schema: str) -> bool:
-        """Tell whether a schema may follow every version of a subject; True if there is none."""
-        if not self.exists(subject):
-            return True
+        """Tell whether a schema may follow every version of a subject, which must have one."""
         return self._client.test_compatibility_all_versions(subject, _avro(schema))
 
     @_asking
@@ -111,6 +109,11 @@ class SchemaRegistry:
         """Make a subject BACKWARD_TRANSITIVE."""
         level = ConfigCompatibilityLevel.BACKWARD_TRANSITIVE
         self._client.set_config(subject, ServerConfig(compatibility=level))
+
+    @_asking
+    def subjects(self) -> set[str]:
+        """Return the names of all subjects."""
+        return set(self._client.get_subjects())
 
     @_asking
     def exists(self, subject: str) -> bool:

@@ -11,7 +11,7 @@ from trimtab.cli.start import Wait, answered, started
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trimtab.adapters.kafka.admin import Row
+    from trimtab.adapters.subjects import Row
 
 topics = typer.Typer(help="Topics and schemas: a deploy step.", rich_markup_mode=None, no_args_is_help=True)
 

@@ -3,6 +3,7 @@
 Nothing is ever deleted or made smaller, and partitions are never added to a topic that exists: keys would move.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,27 +20,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # its __init__
 )
 
 from trimtab.adapters.kafka.client import Complaints, client_config
-from trimtab.adapters.manifest import Manifest, load_manifest, schema_text
-from trimtab.adapters.registry import COMPATIBILITY, SchemaRegistry, subject_of
+from trimtab.adapters.manifest import Manifest, load_manifest
+from trimtab.adapters.registry import SchemaRegistry
+from trimtab.adapters.subjects import Row, check, look, refusals, register, set_levels
 from trimtab.domain.errors import UnreachableError
 from trimtab.settings import Settings
 
 ANSWER_SECONDS_MAX = 15.0
 BROKER_DEFAULT = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a report: the topic or subject, what was done to it or is wrong with it, and the particulars.
-
-    `what` of apply: created, config changed, compatibility set, schema registered, unchanged. Of check and of what
-    apply cannot mend: topic missing, partitions differ, config differs, compatibility differs, schema missing, schema
-    incompatible.
-    """
-
-    subject: str
-    what: str
-    detail: str = ""
+SHOWN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +55,31 @@ def apply_topics(settings: Settings, manifest: Manifest | None = None) -> list[R
     """
     manifest = manifest or load_manifest()
     registry = SchemaRegistry(settings.registry.url)
-    rows = _apply_levels(settings, registry, manifest)  # first, since a registry checks by the level that is set
-    refused = [row for row in _check_schemas(settings, registry, manifest) if row.what == "schema incompatible"]
+    found = look(registry, manifest.topics, settings.kafka.topic_prefix)
+    rows = set_levels(registry, [subject for subject in found if subject.exists])  # a registry judges by what is set
+    refused = refusals(registry, found)
     if refused:
         return rows + refused
+    rows += _apply_topics(settings, manifest)
+    rows += register(registry, found)
+    rows += set_levels(registry, [subject for subject in found if not subject.exists])
+    return rows or [Row("all topics and schemas", "unchanged")]
+
+
+def _apply_topics(settings: Settings, manifest: Manifest) -> list[Row]:
     broker = _Broker(settings)
     wanted = _wanted(manifest, settings.kafka.topic_prefix)
     found = broker.topics(wanted)
     missing = {name: topic for name, topic in wanted.items() if name not in found}
     broker.create(missing)
-    rows += [Row(name, "created", f"{topic.partitions} partitions") for name, topic in missing.items()]
     changes = {name: change for name, topic in found.items() if (change := _changed(wanted[name], topic))}
     broker.change(changes)
-    rows += [Row(name, "config changed", _shown(change)) for name, change in changes.items()]
-    rows += [row for row in _check_found(wanted, found) if row.what == "partitions differ"]
-    rows += _apply_schemas(settings, registry, manifest)
-    rows += _apply_levels(settings, registry, manifest)
-    return rows or [Row("all topics and schemas", "unchanged")]
+    broker.wait_for({name: wanted[name] for name in (*missing, *changes)})
+    return [
+        *(Row(name, "created", f"{topic.partitions} partitions") for name, topic in missing.items()),
+        *(Row(name, "config changed", _shown(change)) for name, change in changes.items()),
+        *(row for row in _check_found(wanted, found) if row.what == "partitions differ"),
+    ]
 
 
 def check_topics(settings: Settings, manifest: Manifest | None = None) -> list[Row]:
@@ -97,8 +94,8 @@ def check_topics(settings: Settings, manifest: Manifest | None = None) -> list[R
     found = _Broker(settings).topics(wanted)
     rows = [Row(name, "topic missing") for name in wanted if name not in found]
     rows += _check_found(wanted, found)
-    rows += _check_schemas(settings, SchemaRegistry(settings.registry.url), manifest)
-    return rows
+    registry = SchemaRegistry(settings.registry.url)
+    return rows + check(registry, look(registry, manifest.topics, settings.kafka.topic_prefix))
 
 
 def _wanted(manifest: Manifest, prefix: str) -> dict[str, _Wanted]:
@@ -127,41 +124,6 @@ def _shown(values: Mapping[str, str], wanted: Mapping[str, str] | None = None) -
     if wanted is None:
         return ", ".join(f"{key}={value}" for key, value in values.items())
     return ", ".join(f"{key}: found {value}, wanted {wanted[key]}" for key, value in values.items())
-
-
-def _check_schemas(settings: Settings, registry: SchemaRegistry, manifest: Manifest) -> list[Row]:
-    rows: list[Row] = []
-    for name in manifest.topics:
-        subject, schema = subject_of(name, settings.kafka.topic_prefix), schema_text(name)
-        if registry.schema_id(subject, schema) is None:
-            if registry.compatible(subject, schema):
-                rows.append(Row(subject, "schema missing"))
-            else:
-                rows.append(Row(subject, "schema incompatible", "could not read what earlier versions wrote"))
-        level = registry.compatibility(subject)
-        if level != COMPATIBILITY:
-            rows.append(Row(subject, "compatibility differs", f"found {level}, wanted {COMPATIBILITY}"))
-    return rows
-
-
-def _apply_schemas(settings: Settings, registry: SchemaRegistry, manifest: Manifest) -> list[Row]:
-    rows: list[Row] = []
-    for name in manifest.topics:
-        subject, schema = subject_of(name, settings.kafka.topic_prefix), schema_text(name)
-        if registry.schema_id(subject, schema) is None:
-            rows.append(Row(subject, "schema registered", f"id {registry.register(subject, schema)}"))
-    return rows
-
-
-def _apply_levels(settings: Settings, registry: SchemaRegistry, manifest: Manifest) -> list[Row]:
-    """Set the compatibility level of every subject that exists."""
-    rows: list[Row] = []
-    for name in manifest.topics:
-        subject = subject_of(name, settings.kafka.topic_prefix)
-        if registry.exists(subject) and registry.compatibility(subject) != COMPATIBILITY:
-            registry.set_compatibility(subject)
-            rows.append(Row(subject, "compatibility set", COMPATIBILITY))
-    return rows
 
 
 class _Broker:
@@ -216,6 +178,17 @@ class _Broker:
         )
         for future in asked.values():
             self._answer(future)
+
+    def wait_for(self, asked: Mapping[str, _Wanted]) -> None:
+        """Return once the broker shows what was done: it answers a little before all of it knows."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while asked:
+            found = self.topics(asked)
+            asked = {name: topic for name, topic in asked.items() if name not in found or _changed(topic, found[name])}
+            if asked and time.monotonic() > deadline:
+                raise UnreachableError("Kafka", self._address, f"{', '.join(asked)}: made, but not shown yet")
+            if asked:
+                time.sleep(SHOWN_SECONDS)
 
     def _answer(self, future: "Future[Any]", harmless: int | None = None) -> Any:
         try:
