@@ -14,12 +14,12 @@ from trimtab.adapters.process import open_process
 from trimtab.demo.bill import draw_up, outcomes
 from trimtab.demo.cast import PORTFOLIOS, Cast
 from trimtab.demo.measures import Measures
-from trimtab.demo.money import START_EQUITY, deposits, holdings
+from trimtab.demo.money import START_EQUITY, deposits
+from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
 from trimtab.domain.errors import TrimtabError, UnreachableError
-from trimtab.domain.ids import derive
 from trimtab.settings import DriftSettings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
@@ -69,7 +69,6 @@ class Play:
         ready_seconds = time.monotonic() - began
         prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
         self._cast = cast = Cast.of(self._script.portfolios, frozenset(prices))
-        self._prices = prices
         stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)
         stage.write_settings(cast.instruments)
         async with (
@@ -77,13 +76,13 @@ class Play:
             open_ledger(process) as ledger,
             running(ledger.relay.run()),
         ):
-            await self._apply(ledger)
+            await apply_all(ledger, cast)
             watch = Watch(process.settings.kafka, process.codec, {p.portfolio_id: p for p in cast.portfolios})
             self._watch = watch
             watch.start()
             await asyncio.to_thread(stage.start_services)
             sim.resume()
-            await self._hand_out(ledger)
+            await hand_out(ledger, cast, prices, lambda: self._pause("booking the venue's balances"))
             watch.measures.first_drifts.clear()  # until now money was only on its way
             await self._trade()
             await self._close_in(process.settings.drift)
@@ -95,33 +94,6 @@ class Play:
             )
             watch.close()
             return summary
-
-    async def _apply(self, ledger: PublishingLedger) -> None:
-        async with ledger.transaction() as book:
-            for account in self._cast.accounts:
-                await book.add_account(account, "binance")
-            for portfolio in self._cast.portfolios:
-                document = self._cast.documents[portfolio.portfolio_id]
-                await book.apply_portfolio(
-                    portfolio.portfolio_id, document, portfolio.accounts, dry_run=portfolio.dry_run
-                )
-                await book.bump(portfolio.portfolio_id, "applied", 0)
-
-    async def _hand_out(self, ledger: PublishingLedger) -> None:
-        """Wait until the reconciler has booked what the venue has; split what several portfolios share."""
-        for account in self._cast.accounts:
-            sharers = self._cast.sharing(account)
-            wanted = deposits(sharers, self._prices)[account]
-            while await ledger.sums(account) != wanted:
-                await self._pause("booking the venue's balances")
-            if len(sharers) == 1:
-                continue
-            async with ledger.transaction() as book:
-                for portfolio in sharers:
-                    for asset, amount in holdings(portfolio, self._prices).items():
-                        entry_id = derive("allocation", portfolio.portfolio_id, account, asset)
-                        await book.allocate(entry_id, portfolio.portfolio_id, account, asset, amount, 0)
-                    await book.bump(portfolio.portfolio_id, "allocated", 0)
 
     async def _trade(self) -> None:
         """Let the market run: a deposit in the middle, kills spread over the time before the last third."""

@@ -110,9 +110,7 @@ class Stage:
         websocket = self.sim.base.replace("http://", "ws://")
         venue = {"rest_url": self.sim.base, "websocket_url": websocket, "instruments": list(instruments)}
         document = self._base | {"venues": {"binance": venue}, "accounts": self._accounts}
-        for section, values in self.tuning.items():
-            document[section] = {**document.get(section, {}), **values}
-        self._write(document)
+        self._write(_merged(document, self.tuning))
 
     def start_services(self) -> None:
         """Start the four services side by side and wait until each answers."""
@@ -161,3 +159,11 @@ class Stage:
         text = yaml.safe_dump(json.loads(json.dumps(document, default=str)), sort_keys=True)
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(text)
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with another laid over it, mapping by mapping."""
+    both = {
+        name: _merged(under[name], over[name]) for name in under.keys() & over.keys() if isinstance(over[name], dict)
+    }
+    return {**under, **over, **both}
