@@ -41,7 +41,22 @@ FILE_VARIABLE = "TRIMTAB_SETTINGS"
 # a value under such a path may be a secret, or one that was put in the wrong place
 _SECRET = re.compile(r"^(accounts|postgres)\b|key|secret|token|passw|dsn", re.IGNORECASE)
 # variables that are no settings of the services
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "TRIMTAB_MAVEN_REPOSITORY"})
+OTHER_VARIABLES = frozenset(
+    {
+        FILE_VARIABLE,
+        "TRIMTAB_MAVEN_REPOSITORY",  # the embedded stack's downloads
+        "TRIMTAB_TEST_ADDRESSES",  # the test suites' stack
+        "TRIMTAB_TEST_POSTGRES",
+        "TRIMTAB_TEST_STACK",
+        "TRIMTAB_EXCHANGE_PORT",  # docker-compose.yml's
+        "TRIMTAB_GRAFANA_PORT",
+        "TRIMTAB_PORTFOLIOS",
+        "TRIMTAB_PROMETHEUS_PORT",
+        "TRIMTAB_REGISTRY_PASSWORD",
+        "TRIMTAB_SECRETS",
+        "TRIMTAB_VERSION",
+    }
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

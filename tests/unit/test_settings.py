@@ -1,5 +1,6 @@
 """Settings: where values come from, and how secrets stay out of sight."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from trimtab import settings as module
 from trimtab.configuration import ConfigurationError
-from trimtab.settings import OTHER_VARIABLES, load_settings
+from trimtab.settings import FILE_VARIABLE, OTHER_VARIABLES, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -75,13 +76,13 @@ def test_secrets_do_not_show(file: Path) -> None:
     assert settings.accounts["a"].credentials() == ("hunter2", "hunter2")
 
 
-def test_every_variable_that_the_code_reads_is_known() -> None:
-    sources = Path(module.__file__).parent.rglob("*.py")
-    named = {
-        word
-        for source in sources
-        for word in source.read_text(encoding="utf-8").replace('"', " ").split()
-        if word.startswith("TRIMTAB_") and word.isupper() and "__" not in word and word != "TRIMTAB_"
-    }
+def test_every_variable_that_anything_reads_is_known() -> None:
+    root = Path(__file__).parents[2]
+    files = [root / "docker-compose.yml", *(root / "services").rglob("*.py"), *(root / "tests").glob("*.py")]
+    files.remove(Path(module.__file__))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    named = set(re.findall(r"\bTRIMTAB_[A-Z]+(?:_[A-Z]+)*\b(?!__)", text))
 
-    assert named <= OTHER_VARIABLES
+    sections = {f"TRIMTAB_{name.upper()}" for name in Settings.model_fields}
+    assert named <= OTHER_VARIABLES | sections
+    assert named | {FILE_VARIABLE} >= OTHER_VARIABLES, "a variable that nothing reads"

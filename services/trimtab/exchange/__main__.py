@@ -21,6 +21,7 @@ def exchange(
     faults_seed: Annotated[int | None, typer.Option(help="Misbehave on the schedule of this seed.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[Path | None, typer.Option(help="Gets one JSON line with the port when ready.")] = None,
+    ids_from_clock: Annotated[bool, typer.Option(help="Count orders and trades from the clock, not 1.")] = False,  # noqa: FBT002 - a flag
     paused: Annotated[bool, typer.Option(help="Stand still until POST /sim/resume.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Serve a simulated exchange speaking Binance spot's protocol, until interrupted."""
@@ -39,6 +40,7 @@ def exchange(
             ready_file=ready_file,
             paused=paused,
             host=host,
+            ids_from_clock=ids_from_clock,
         )
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)

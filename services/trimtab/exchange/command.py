@@ -81,6 +81,7 @@ def run(
     ready_file: Path | None = None,
     paused: bool = False,
     host: str = "127.0.0.1",
+    ids_from_clock: bool = False,
 ) -> None:
     """Run the exchange until SIGINT or SIGTERM. Prints (and writes to `ready_file`) one JSON line with its port.
 
@@ -91,8 +92,9 @@ def run(
     market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
     terms = read_accounts(accounts)
     clock = MarketClock(market.start_us, speed, paused=paused)
+    first_id = wall_us() // 1_000 if ids_from_clock else 1
     try:
-        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0), terms.prices)
+        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0), terms.prices, first_id)
     except JournalError as error:
         raise UsageError(str(error)) from error
     for spec in terms.accounts:

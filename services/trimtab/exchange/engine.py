@@ -22,15 +22,18 @@ from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOr
 class Engine:
     """All symbols and accounts of one exchange.
 
-    `fixed_prices` (quote units by asset) price a fee asset that has no book here.
+    `fixed_prices` (quote units by asset) price a fee asset that has no book here; ids count from `first_id`.
     """
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], fixed_prices: Mapping[str, Decimal] | None = None
+        self,
+        instruments: Mapping[str, Instrument],
+        fixed_prices: Mapping[str, Decimal] | None = None,
+        first_id: int = 1,
     ) -> None:
         self.instruments = dict(instruments)
         self.accounts = Accounts()
-        self.history = History()
+        self.history = History(first_id)
         self.pits = {symbol: Pit() for symbol in self.instruments}
         self._fixed_prices = dict(fixed_prices or {})
 

@@ -19,16 +19,16 @@ class Transfer:
 
 
 class History:
-    """Orders, executions and transfers of all accounts. Order and trade ids count from 1 per symbol."""
+    """Orders, executions and transfers of all accounts. Order and trade ids count from `first_id` per symbol."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_id: int = 1) -> None:
         self.transfers: list[Transfer] = []
         self._orders: defaultdict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         self._executions: defaultdict[tuple[str, str], list[Execution]] = defaultdict(list)
         self._by_client_id: dict[tuple[str, str, str], Order] = {}
         self._open: defaultdict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
-        self._last_order_id: defaultdict[str, int] = defaultdict(int)
-        self._last_trade_id: defaultdict[str, int] = defaultdict(int)
+        self._last_order_id: defaultdict[str, int] = defaultdict(lambda: first_id - 1)
+        self._last_trade_id: defaultdict[str, int] = defaultdict(lambda: first_id - 1)
 
     def next_order_id(self, symbol: str) -> int:
         """A fresh order id."""

@@ -35,8 +35,9 @@ class Venue:
         clock: MarketClock,
         faults: Faults,
         fixed_prices: Mapping[str, Decimal] | None = None,
+        first_id: int = 1,
     ) -> None:
-        self.engine = Engine(market.instruments, fixed_prices)
+        self.engine = Engine(market.instruments, fixed_prices, first_id)
         self.journal = journal
         self.clock = clock
         self.faults = faults
