@@ -17,11 +17,11 @@ from trimtab.documents import parse_document
 from trimtab.drift.estimating import Estimating
 from trimtab.drift.intake import Intake
 from trimtab.drift.portfolios import Portfolios
-from trimtab.drift.stream import Raw, Stream
+from trimtab.drift.stream import Stream
 from trimtab.drift.watching import Watch
 from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE
 
-RISK_SECONDS_AGO = 6 * 3_600.0  # an estimate older than that is made anew
+RECENT_RISK = Start(seconds_ago=6 * 3_600.0)  # an estimate older than that is made anew
 
 
 async def drift(process: Process) -> None:
@@ -29,27 +29,24 @@ async def drift(process: Process) -> None:
     settings, kafka, log = process.settings, process.settings.kafka, process.log
     portfolios = Portfolios(parse_document)
     watch = Watch(portfolios, process.publisher, process.meter, log, settings.drift)
-    estimating = Estimating(
-        process.publisher, log, settings.drift, lambda: watch.risks, lambda: watch.feed.market.offset
-    )
+    estimating = Estimating(process.publisher, log, settings.drift, watch.estimates, watch.offset)
     letters = DeadLetters(kafka, "drift", per_minute_max=settings.drift.dlq_records_per_minute_max, meter=process.meter)
-
-    async def bury(raw: Raw, reason: str) -> None:
-        await letters.send(DeadLetter(**asdict(raw), reason=reason))
-
     snapshot = SnapshotReader(kafka, process.codec, PORTFOLIO_STATE, client_id="drift-snapshot")
-    intake = Intake(portfolios, estimating, process.codec.decode, bury, snapshot.read, process.clock, log)
+    intake = Intake(
+        portfolios,
+        estimating,
+        process.codec.decode,
+        process.clock,
+        log,
+        snapshot=snapshot.read,
+        bury=lambda raw, reason: letters.send(DeadLetter(**asdict(raw), reason=reason)),
+    )  # fmt: skip - one line a port says no more
     stream = Stream(kafka, "drift", intake.assigned, intake.revoked)
     stream.subscribe(PORTFOLIO_STATE.name, intake.on_state)
     stream.subscribe(MARKET_FRAMES.name, intake.on_frame)
     risks = BroadcastReader(
-        settings,
-        process.codec,
-        MARKET_RISK,
-        watch.on_risk,
-        start=Start(seconds_ago=RISK_SECONDS_AGO),
-        meter=process.meter,
-    )
+        settings, process.codec, MARKET_RISK, watch.on_risk, start=RECENT_RISK, meter=process.meter
+    )  # fmt: skip - as above
     frames = BroadcastReader(settings, process.codec, MARKET_FRAMES, watch.on_frame, meter=process.meter)
     async with asyncio.TaskGroup() as loops:
         loops.create_task(risks.run())

@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from trimtab.domain.amounts import CONTEXT, ZERO, quantise
 from trimtab.domain.ids import derive
 from trimtab.domain.market import Market
-from trimtab.domain.portfolio import NoTradeRegion, Portfolio, Threshold
+from trimtab.domain.portfolio import NoTradeRegion, Policy, Portfolio, Threshold
 from trimtab.drift.gates import closed_gate
 from trimtab.drift.holdings import Holdings, Unpriced, View, appraise
 from trimtab.drift.planner import plan
@@ -100,10 +100,10 @@ def judge(market: Market, subject: Subject, *, explain: bool) -> Decision:
         assessment = subject.rule.assess(view)
         if gate is not None or not assessment.corrections:
             return _hold(market, subject, gate or assessment.reason, "", view.equity, assessment.terms)
-        return _propose(market, subject, view, assessment, subject.rule.name)
+        return _propose(market, subject, view, assessment)
 
 
-def _propose(market: Market, subject: Subject, view: View, assessment: Assessment, policy: str) -> Decision:
+def _propose(market: Market, subject: Subject, view: View, assessment: Assessment) -> Decision:
     """Plan the trades; a plan without any is a hold."""
     state, portfolio = subject.state, subject.portfolio
     causes = (state.portfolio_id, state.ledger_version, portfolio.version, market.offset, subject.risk_offset)
@@ -122,7 +122,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
         risk_offset=subject.risk_offset,
         event_time_us=market.event_time_us,
         deadline_us=market.event_time_us + subject.settings.signal_lifetime_seconds * 1_000_000,
-        policy=policy,
+        policy=policy_name(portfolio.policy),
         reason=assessment.reason,
         urgency=assessment.urgency,
         equity=quantise(view.equity),
@@ -146,12 +146,21 @@ def _hold(
         market.offset,
         subject.risk_offset,
         market.event_time_us,
-        subject.rule.name if subject.rule is not None else "",
+        policy_name(subject.portfolio.policy),
         reason,
         detail,
         quantise(equity),
         terms,
     )
+
+
+def policy_name(policy: Policy) -> str:
+    """Return a policy's name as signals and portfolio files have it."""
+    match policy:
+        case NoTradeRegion():
+            return "no_trade_region"
+        case Threshold():
+            return "threshold"
 
 
 def _usable(risk: Risk, portfolio: Portfolio, settings: DriftSettings) -> bool:

@@ -75,6 +75,8 @@ class Estimator:
     def observe(self, market: Market) -> Risk | None:
         """Take the market after one more frame; return an estimate when one is due."""
         grid = market.event_time_us // self._step_us()
+        if self._went_back(grid):
+            self._grid, self._logs, self._published_us = None, {}, None
         if self._grid is None:
             self._grid = grid
         elif grid > self._grid and self._before.complete:
@@ -83,6 +85,11 @@ class Estimator:
             self._grid = grid
         self._before = market
         return self._estimate(market) if self._due(market.event_time_us) else None
+
+    def _went_back(self, grid: int) -> bool:
+        """Tell whether time began anew (another recording): what was seen last then says nothing of what comes now."""
+        published = (self._published_us or 0) // self._step_us()
+        return grid < max(self._grid or 0, published) - STEPS_MAX
 
     def _sample(self, mids: Mapping[str, Decimal], steps: int) -> None:
         listed = {rules.base for rules in self._before.instruments.values()}

@@ -40,7 +40,7 @@ def _verdict(decision: Decision) -> tuple[Row, ...]:
     rows = [
         Row("decision", "hold" if held else "trade", "", "what to do now"),
         Row("reason", decision.reason, "", "the code under which it is counted"),
-        Row("policy", decision.policy, "", "the rule that was asked; empty while it waits for a risk estimate"),
+        Row("policy", decision.policy, "", "the rule that was asked"),
         Row("equity", plain(decision.equity), "quote currency", "all holdings at mid prices, open orders as filled"),
         Row("frame", str(decision.frame_offset), "offset", "the last frame that was looked at"),
         Row("risk", str(decision.risk_offset), "offset", "the risk estimate in use; -1 is none"),

@@ -37,10 +37,10 @@ class Intake:
     portfolios: Portfolios
     estimating: Estimating
     decode: Decode
-    bury: Bury
-    snapshot: Snapshot
     clock: Clock
     log: FilteringBoundLogger
+    snapshot: Snapshot
+    bury: Bury
     _assignment: int = 0
     _unread: asyncio.Queue[tuple[int, frozenset[int]]] = field(default_factory=asyncio.Queue)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from trimtab.domain.amounts import ZERO, quantise
 
 # Weights are good to a step of the instrument; this is far below one.
-_TOLERANCE = Decimal("1e-12")
+_TOLERANCE = Decimal("1e-11")
 _SWEEPS_MAX = 300
 
 
@@ -24,6 +24,7 @@ class Bounds:
 
 def land(
     effective: Sequence[Decimal],
+    changes: Sequence[Decimal],
     effects: Sequence[Sequence[Decimal]],
     edges: Sequence[Decimal],
     bounds: Sequence[Bounds],
@@ -33,10 +34,10 @@ def land(
 
     The changes d minimise (x + d)' S (x + d) / 2 + sum of edge_i S_ii |d_i| over the active assets, within bounds, by
     coordinate descent with soft thresholds (Friedman et al. 2007): a traded asset ends on the edge of the side it came
-    from, never beyond, and an untraded one inside. `effects` has S_ij / S_ii in row i; `effective` is effects times x.
+    from, never beyond, and an untraded one inside. `effects` has S_ij / S_ii in row i. The descent begins at `changes`,
+    with which the drifts are `effective`; where it begins only saves time.
     """
-    after = list(effective)
-    changes = [ZERO] * len(after)
+    after, changes = list(effective), list(changes)
     for _ in range(_SWEEPS_MAX):
         moved = ZERO
         for i in active:

@@ -43,10 +43,6 @@ class Assessment:
 class Rule(Protocol):
     """A policy made ready for one portfolio and one risk estimate. Runs under the caller's decimal context."""
 
-    @property
-    def name(self) -> str:
-        """Return the policy's name as signals and portfolio files have it."""
-
     def breached(self, view: View) -> bool:
         """Tell whether any bound is passed. The common answer is no, and this is the cheap way to it."""
 

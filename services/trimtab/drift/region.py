@@ -88,7 +88,6 @@ class RegionRule:
     settings: DriftSettings
     share_max: Decimal
     bands: tuple[Band, ...]
-    name: str = "no_trade_region"
 
     @classmethod
     def prepare(
@@ -123,7 +122,7 @@ class RegionRule:
                 search.refused[worst] = reason
                 continue
             search.active.append(worst)
-            self._land(view, assets, search, effective)
+            self._land(view, assets, search)
         ranked = sorted(search.active, key=lambda i: (-_ratio(effective[i], assets[i].half), i))
         corrections = tuple(Correction(view.names[i], search.changes[i]) for i in ranked if search.changes[i])
         return Assessment(
@@ -173,11 +172,13 @@ class RegionRule:
         """Return what one unit of weight moved back is worth: marginal risk while the drift would have lasted."""
         return self.policy.risk_aversion * band.variance * abs(effective) * _horizon(asset, band)
 
-    def _land(self, view: View, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> None:
+    def _land(self, view: View, assets: Sequence[_Asset], search: _Search) -> None:
         bounds = [self._bounds(asset, weight) for asset, weight in zip(assets, view.weights, strict=True)]
         effects = [band.effect for band in self.bands]
         edges = [asset.landing for asset in assets]
-        search.changes, search.effective = land(before, effects, edges, bounds, sorted(search.active))
+        search.changes, search.effective = land(
+            search.effective, search.changes, effects, edges, bounds, sorted(search.active)
+        )
 
     def _bounds(self, asset: _Asset, weight: Decimal) -> Bounds:
         """Return how far a weight may move: not below nothing, not above everything, not past the hard bound."""

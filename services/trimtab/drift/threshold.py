@@ -22,7 +22,6 @@ class ThresholdRule:
 
     quote: str
     policy: Threshold
-    name: str = "threshold"
 
     def breached(self, view: View) -> bool:
         rows = zip(view.drifts, view.targets, strict=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -38,6 +39,14 @@ class Watch:
     risks: dict[str, Record[Risk]] = field(default_factory=dict)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
     _samples: dict[str, deque[tuple[int, Decimal]]] = field(default_factory=dict)
+
+    def offset(self) -> int:
+        """Return the offset of the newest frame this worker has decided on."""
+        return self.feed.market.offset
+
+    def estimates(self) -> Mapping[str, Record[Risk]]:
+        """Return the latest risk estimate of each quote currency."""
+        return self.risks
 
     def on_risk(self, record: Record[Risk]) -> None:
         """Keep the latest estimate of each quote currency."""

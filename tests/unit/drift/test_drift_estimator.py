@@ -165,6 +165,14 @@ def test_a_takeover_goes_on_from_the_last_estimate() -> None:
     assert resumed[0].event_time_us > unbroken[200].event_time_us
 
 
+def test_a_recording_that_begins_anew_is_estimated_from_again() -> None:
+    estimator = Estimator("USDT", FLAT)
+    first = list(run(estimator, [book({"BTC": 100.0 + i % 2}, i, seconds=9_000 + i) for i in range(20)]))
+    again = list(run(estimator, [book({"BTC": 500.0 + i % 2}, 20 + i, seconds=i) for i in range(20)]))
+    assert again[-1].observations > first[-1].observations
+    assert again[-1].covariance[0] < first[-1].covariance[0]
+
+
 def test_every_quote_currency_has_an_estimate_of_its_own() -> None:
     usdt, euro = (
         quote(instrument("BTC"), Decimal(100)),
