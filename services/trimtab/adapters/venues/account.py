@@ -25,6 +25,7 @@ from trimtab.adapters.venues.symbols import load_markets
 from trimtab.adapters.venues.user_stream import UserStream
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.orders import ChildOrder, ParentOrder
+from trimtab.ports.metrics import Meter
 from trimtab.ports.venue import (
     Absent,
     ExecutionReport,
@@ -45,12 +46,15 @@ _UNREACHABLE_RETRY_MS = 1_000
 class CcxtVenue:
     """Implements `trimtab.ports.venue.Venue` for one account."""
 
-    def __init__(self, name: str, account: str, settings: VenueSettings, client: BinanceClient, budget: Budget) -> None:
+    def __init__(
+        self, name: str, account: str, settings: VenueSettings, client: BinanceClient, budget: Budget, meter: Meter
+    ) -> None:
         self.name = name
         self.account = account
         self._settings = settings
         self._client = client
         self._budget = budget
+        self._meter = meter
         self._loading = asyncio.Lock()
         self._records = Records(name, account, self._symbol_of, client.safe_currency_code)
         self._stream = UserStream(account, client, self._records, self.balances, settings.request_timeout_ms / 1_000)
@@ -178,6 +182,7 @@ class CcxtVenue:
         return await self._send(request, params)
 
     async def _send(self, request: Request, params: dict[str, Any]) -> Any | Failure:
+        self._meter.set("exchange_rate_limit_remaining", self._budget.left(), venue=self.name)
         try:
             return await request(params)
         except BaseError as error:

@@ -56,6 +56,13 @@ class Budget:
         pause_ms = self.held_ms()
         return Held(pause_ms) if pause_ms else None
 
+    def left(self) -> float:
+        """Return the share of the budget that could be spent at once, in tenths; 0 while the venue wants a pause."""
+        if self.held_ms():
+            return 0.0
+        tenth = self._limiter.max_rate / 10
+        return sum(self._limiter.has_capacity(tenth * share) for share in range(1, 11)) / 10
+
     def held_ms(self) -> int:
         """How much longer nothing may go out; 0 if requests may."""
         return max(0, round((self._held_until - asyncio.get_running_loop().time()) * 1_000))

@@ -12,6 +12,7 @@ from trimtab.adapters.venues.budget import Budget
 from trimtab.adapters.venues.feed import CcxtFeed
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.ports.clock import Clock
+from trimtab.ports.metrics import Meter, Unmetered
 from trimtab.settings import Settings, VenueSettings
 
 # One websocket of Binance takes 1,024 streams, and an instrument has two.
@@ -41,7 +42,7 @@ def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None
     )
 
 
-def open_account(name: str, settings: Settings, budget: Budget | None = None) -> CcxtVenue:
+def open_account(name: str, settings: Settings, budget: Budget | None = None, meter: Meter | None = None) -> CcxtVenue:
     """Return an account at its venue; nothing is sent before it is asked for something.
 
     Accounts of one venue in one process share the venue's budget: hand the same one in.
@@ -55,11 +56,12 @@ def open_account(name: str, settings: Settings, budget: Budget | None = None) ->
         raise InvalidValueError("account", name, f"one of {sorted(settings.accounts)}")
     venue = _venue(account.venue, settings)
     client = BinanceClient(venue, account.credentials())
-    return CcxtVenue(account.venue, name, venue, client, budget or Budget(venue.requests_per_second))
+    budget = budget or Budget(venue.requests_per_second)
+    return CcxtVenue(account.venue, name, venue, client, budget, meter or Unmetered())
 
 
 @asynccontextmanager
-async def accounts_of(settings: Settings) -> AsyncIterator[dict[str, CcxtVenue]]:
+async def accounts_of(settings: Settings, meter: Meter | None = None) -> AsyncIterator[dict[str, CcxtVenue]]:
     """Open every account of the settings, by name; accounts of one venue share its budget.
 
     Raises:
@@ -67,7 +69,9 @@ async def accounts_of(settings: Settings) -> AsyncIterator[dict[str, CcxtVenue]]
 
     """
     budgets = {name: Budget(venue.requests_per_second) for name, venue in settings.venues.items()}
-    opened = {name: open_account(name, settings, budgets[account.venue]) for name, account in settings.accounts.items()}
+    opened = {
+        name: open_account(name, settings, budgets[account.venue], meter) for name, account in settings.accounts.items()
+    }
     try:
         for account in opened.values():
             await _check(account)

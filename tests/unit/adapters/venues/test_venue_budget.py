@@ -55,3 +55,13 @@ async def test_a_short_pause_is_waited_out() -> None:
     budget.hold(20)
     assert await budget.take(Priority.REST, 1_000) is None
     assert budget.held_ms() == 0
+
+
+async def test_what_is_left_falls_with_every_request_and_is_nothing_during_a_pause() -> None:
+    budget = Budget(10)
+    assert budget.left() == 1.0
+    for _ in range(5):
+        await budget.take(Priority.REST, 1_000)
+    assert 0.4 <= budget.left() <= 0.6
+    budget.hold(60_000)
+    assert budget.left() == 0.0
