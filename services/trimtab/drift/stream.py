@@ -17,7 +17,7 @@ from mode.supervisors import CrashingSupervisor
 from trimtab.domain.errors import TrimtabError
 from trimtab.settings import KafkaSettings
 
-_LOGGERS = ("faust", "mode", "aiokafka", "kafka")
+_LOGGERS = ("faust", "mode", "aiokafka", "kafka", __name__)  # the app below logs as this module
 
 
 @dataclass(frozen=True, slots=True)
