@@ -20,6 +20,7 @@ from trimtab.exchange.venue import Venue
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BATCH = 200  # events before other tasks get their turn
+_SHUTDOWN_SECONDS_MAX = 1.0  # what clients with open websockets get, once it is told to stop
 _FAILURES = {
     -1000: "An unknown error occurred while processing the request.",
     -1001: "Internal error; unable to process your request. Please try again.",
@@ -159,7 +160,7 @@ async def start(
     """
     server = _Server(venue, market, fault_seed)
     server.prime()
-    runner = web.AppRunner(server.application(), access_log=None)
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS_MAX)
     await runner.setup()
     host, port = address
     site = web.TCPSite(runner, host, port, backlog=512)
