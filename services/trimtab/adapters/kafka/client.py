@@ -11,6 +11,7 @@ from trimtab.settings import KafkaSettings
 
 PARTITIONER = "murmur2_random"  # librdkafka's default disagrees with Java's and aiokafka's
 REPEAT_SECONDS = 30.0
+ACKNOWLEDGED_MS_MAX = 30_000
 
 OnError = Callable[[KafkaError], None]
 
@@ -57,7 +58,8 @@ def producer_config(kafka: KafkaSettings, client_id: str, complaint: OnError) ->
         "linger.ms": 0,
         "partitioner": PARTITIONER,
         "compression.type": "none",  # a record is too small to gain, and every microsecond counts
-        "message.timeout.ms": 30_000,
+        "message.timeout.ms": ACKNOWLEDGED_MS_MAX,
+        "topic.metadata.propagation.max.ms": 5_000,  # after that a topic that is unknown is reported, not waited for
         "message.max.bytes": 1_000_000,
     }
 

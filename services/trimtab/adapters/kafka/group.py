@@ -230,12 +230,14 @@ class GroupConsumer(Generic[M]):
         leaving = {place.partition for place in partitions}
         positions = {partition: offset for partition, offset in self._positions.items() if partition in leaving}
         self._commit(consumer, positions, wait=True)
-        self._gone(partitions, lost=False)
+        self._gone(consumer, partitions, lost=False)
 
-    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._gone(partitions, lost=True)
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._gone(consumer, partitions, lost=True)
 
-    def _gone(self, partitions: list[TopicPartition], *, lost: bool) -> None:
+    def _gone(self, consumer: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
+        with contextlib.suppress(KafkaException):
+            consumer.resume(partitions)  # a partition that is paused would be so still when it comes back
         numbers = self._forget(partitions)
         _log.info("partitions gone", topic=self._topic.name, group=self._group, partitions=numbers, lost=lost)
         if self._on_revoked is None or not numbers:
