@@ -16,6 +16,7 @@ from trimtab.cli.halting import halt, resume
 from trimtab.cli.migrate import migrate
 from trimtab.cli.program import Program
 from trimtab.cli.services import SERVICES, service
+from trimtab.cli.stack import down, up
 from trimtab.cli.status import status
 from trimtab.cli.topics import topics
 from trimtab.cli.validate import validate
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, validate, apply, status, explain, fills, halt, resume, allocate, doctor, migrate):
+for command in (demo, up, down, validate, apply, status, explain, fills, halt, resume, allocate, doctor, migrate):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.command(
