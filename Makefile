@@ -3,8 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --quiet \
   --no-emit-index-url --no-emit-find-links --no-header
+# the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
+export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: env test lint format schema compose-test lock
+.PHONY: env demo test lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -14,6 +16,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# TAPE=file trades a recorded market instead of the synthetic one
+demo: env
+	$(BIN)/trimtab demo $(if $(TAPE),--tape $(TAPE))
+
 test: env
 	$(BIN)/pytest -m "not compose"
 
@@ -22,7 +28,7 @@ lint: env
 	$(BIN)/ruff check
 	$(BIN)/mypy services
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/contract tests/unit/test_documents.py
+	$(BIN)/pytest -q tests/unit/test_documents.py tests/contract/test_topics_manifest.py
 
 format: env
 	$(BIN)/ruff format
@@ -31,6 +37,12 @@ format: env
 # the JSON Schema of the portfolio file, from its model
 schema: env
 	$(BIN)/python -c "from trimtab.documents import json_schema; print(json_schema(), end='')" > schemas/portfolio.schema.json
+
+up: env
+	$(BIN)/trimtab up
+
+down: env
+	$(BIN)/trimtab down
 
 compose-test: env
 	$(BIN)/pytest -m compose tests/e2e/compose
