@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import yaml
 
-from trimtab.cli.books import open_reports
+from trimtab.cli.books import open_books, open_reports
 from trimtab.demo.stage import MarketChoice, Stage
 from trimtab.domain.errors import TrimtabError
 from trimtab.embedded.cache import write_whole
@@ -27,6 +28,9 @@ ACCOUNT = "binance-main"
 BALANCES = {"USDT": Decimal(50_000), "BTC": Decimal("0.5"), "ETH": Decimal(5)}
 READY = "ready.json"
 EVENTS = "events.log"
+STOPPED = "trimtab down"
+_REST_SECONDS_MAX = 30.0
+_POLL_SECONDS = 0.25
 
 
 class KeptMarket(MarketChoice):
@@ -54,6 +58,7 @@ def live(folder: Path, market: MarketChoice) -> None:
         _start(stage)
         write_whole(ready, json.dumps(_description(stage)))
         stop.wait()
+        asyncio.run(_rest(stage.settings()))
     finally:
         ready.unlink(missing_ok=True)
         stage.stop()
@@ -68,6 +73,7 @@ def _start(stage: Stage) -> None:
     stage.write_settings(instruments)
     stage.start_services()
     sim.resume()
+    asyncio.run(_go_on(stage.settings()))
 
 
 async def _kept_balances(settings: Settings) -> dict[str, Decimal]:
@@ -78,6 +84,27 @@ async def _kept_balances(settings: Settings) -> dict[str, Decimal]:
             if held.account == ACCOUNT:
                 balances[held.asset] = balances.get(held.asset, Decimal(0)) + held.posted
     return balances
+
+
+async def _rest(settings: Settings) -> None:
+    """Halt everything and wait until open orders are taken back: the exchange will not remember them."""
+    async with open_books(settings) as ledger:
+        if any(each.kill_reason for each in await ledger.reports.status()):
+            return
+        async with ledger.transaction() as book:
+            await book.throw_switch("all", "", STOPPED, 0)
+        await ledger.relay.drain()
+        deadline = time.monotonic() + _REST_SECONDS_MAX
+        while any(each.open_parents for each in await ledger.reports.status()) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes take them back
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _go_on(settings: Settings) -> None:
+    """Lift the halt of the last stop, and no other."""
+    async with open_books(settings) as ledger:
+        if any(each.kill_reason == STOPPED for each in await ledger.reports.status()):
+            async with ledger.transaction() as book:
+                await book.clear_switch("all", "", 0)
 
 
 def _description(stage: Stage) -> dict[str, object]:
