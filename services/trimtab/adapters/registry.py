@@ -111,11 +111,6 @@ class SchemaRegistry:
         self._client.set_config(subject, ServerConfig(compatibility=level))
 
     @_asking
-    def subjects(self) -> set[str]:
-        """Return the names of all subjects."""
-        return set(self._client.get_subjects())
-
-    @_asking
     def exists(self, subject: str) -> bool:
         """Tell whether a subject has any version."""
         try:

@@ -34,11 +34,10 @@ class Subject:
 
 def look(registry: SchemaRegistry, topics: Iterable[str], topic_prefix: str) -> list[Subject]:
     """Return every topic's subject. Raises UnreachableError if the registry does not answer."""
-    present = registry.subjects()
     found: list[Subject] = []
     for topic in topics:
         name, schema = subject_of(topic, topic_prefix), schema_text(topic)
-        exists = name in present
+        exists = registry.exists(name)  # asked one by one: a registry may cut its list of all subjects short
         schema_id = registry.schema_id(name, schema) if exists else None
         found.append(Subject(name, schema, exists, schema_id, registry.compatibility(name) if exists else None))
     return found
