@@ -1,0 +1,191 @@
+"""The command line against a real Kafka, registry and PostgreSQL."""
+
+import asyncio
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from examples import messages
+from stack import Addresses
+from trimtab.adapters.avro import Codec
+from trimtab.adapters.kafka.producer import KafkaPublisher
+from trimtab.adapters.postgres.deploy import migration_state
+from trimtab.cli.__main__ import app
+from trimtab.cli.reading import open_reading
+from trimtab.messages import Fill
+from trimtab.settings import Settings
+from trimtab.topics import PORTFOLIO_STATE
+
+pytestmark = pytest.mark.integration
+
+SETTINGS = """
+kafka: {{bootstrap_servers: "{kafka}", topic_prefix: "{prefix}"}}
+registry: {{url: "{registry}"}}
+postgres: {{dsn: "{dsn}"}}
+venues: {{binance: {{rest_url: "http://127.0.0.1:1", instruments: [BTC/USDT]}}}}
+accounts:
+  main: {{venue: binance, api_key: key, secret: secret}}
+  other: {{venue: binance, api_key: key2, secret: secret}}
+"""
+PORTFOLIO = "portfolio: core\nquote: USDT\naccounts: [main]\ntargets: {BTC: 0.6, USDT: 0.4}\n"
+
+
+class Shell:
+    """The command line with one settings file."""
+
+    def __init__(self, settings: Path, folder: Path) -> None:
+        self._settings = settings
+        self.portfolio = folder / "core.yaml"
+        self.portfolio.write_text(PORTFOLIO)
+
+    def run(self, *words: str) -> Result:
+        clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("TRIMTAB_")}
+        return CliRunner().invoke(app, words, env=clean | {"TRIMTAB_SETTINGS": str(self._settings)})
+
+    def document(self, *words: str, exit_code: int = 0) -> dict[str, Any]:
+        ended = self.run(*words, "--json")
+        assert ended.exit_code == exit_code, ended.output
+        found: dict[str, Any] = json.loads(ended.stdout)
+        return found
+
+    def apply(self, *words: str) -> dict[str, Any]:
+        return self.document("apply", str(self.portfolio), *words)
+
+
+@pytest.fixture
+def shell(settings: Settings, database: str, tmp_path: Path) -> Shell:
+    file = tmp_path / "settings.yaml"
+    kafka = settings.kafka
+    file.write_text(
+        SETTINGS.format(
+            kafka=kafka.bootstrap_servers, prefix=kafka.topic_prefix, registry=settings.registry.url, dsn=database
+        )
+    )
+    return Shell(file, tmp_path)
+
+
+def test_apply_shows_what_changes_and_counts_versions(shell: Shell) -> None:
+    assert shell.apply("--dry-run")["version"] == 1
+    assert shell.document("status")["portfolios"] == []
+
+    first = shell.apply()
+    assert (first["version_before"], first["version"], first["applied"]) == (0, 1, True)
+    assert "+ targets.BTC: 0.6" in first["diff"]
+
+    again = shell.apply()
+    assert (again["version"], again["changed"], again["applied"]) == (1, False, False)
+
+    shell.portfolio.write_text(PORTFOLIO.replace("0.6", "0.70").replace("0.4", "0.30"))
+    second = shell.apply()
+    assert second["version"] == 2
+    assert second["diff"] == ["- targets.BTC: 0.6", "+ targets.BTC: 0.7", "- targets.USDT: 0.4", "+ targets.USDT: 0.3"]
+    (kept,) = shell.document("status")["portfolios"]
+    assert kept["version"] == 2
+    assert kept["document"]["targets"] == {"BTC": "0.7", "USDT": "0.3"}
+
+
+def test_an_applied_portfolio_is_published_at_once(shell: Shell, settings: Settings) -> None:
+    shell.apply()
+
+    with open_reading(settings) as reading:
+        states = [record.message for record in reading.tail(PORTFOLIO_STATE, 10)]
+
+    assert [(state.portfolio_id, state.document_version) for state in states] == [("core", 1)]
+
+
+def test_an_account_that_the_settings_do_not_have_is_refused(shell: Shell) -> None:
+    shell.portfolio.write_text(PORTFOLIO.replace("[main]", "[mian]"))
+
+    ended = shell.run("apply", str(shell.portfolio))
+
+    assert ended.exit_code == 2
+    assert "accounts[0]: found 'mian'; allowed: an account of the settings: one of main, other" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_halts_are_of_one_portfolio_or_of_everything(shell: Shell) -> None:
+    shell.apply()
+
+    assert shell.document("halt", "core", "--reason", "lunch") == {"halted": ["core"]}
+    (kept,) = shell.document("status")["portfolios"]
+    assert (kept["halted"], kept["halt_reason"]) == (True, "lunch")
+    assert shell.document("halt", "--all") == {"halted": ["core"]}
+    assert shell.document("resume", "core") == {"resumed": ["core"]}
+    assert shell.document("status", "core")["portfolios"][0]["halted"]
+    assert shell.document("resume", "--all") == {"resumed": ["core"]}
+    assert not shell.document("status")["portfolios"][0]["halted"]
+    assert shell.run("halt").exit_code == 2
+    assert shell.run("status", "nobody").exit_code == 2
+
+
+def test_what_is_not_there_cannot_be_allocated(shell: Shell) -> None:
+    shell.apply()
+
+    ended = shell.run("allocate", "core", "main", "BTC", "0.5", "--reference", "first")
+
+    assert ended.exit_code == 1
+    assert ended.stderr == "error: ~unallocated has 0 BTC available in main, 0.5 is asked for\n"
+    assert shell.run("allocate", "core", "main", "BTC", "zero", "--reference", "x").exit_code == 2
+
+
+def test_fills_are_those_of_the_topic(shell: Shell, settings: Settings, codec: Codec) -> None:
+    sent = [message for message in messages("execution.fills") if isinstance(message, Fill)]
+
+    async def publish() -> None:
+        publisher = KafkaPublisher(settings.kafka, codec)
+        for fill in sent:
+            await publisher.publish(fill)
+        await publisher.close()
+
+    asyncio.run(publish())
+
+    found = shell.document("fills")["fills"]
+    assert {fill["event_id"] for fill in found} == {fill.event_id for fill in sent}
+    assert {Decimal(fill["price"]) for fill in found} == {fill.price for fill in sent}
+    one = sent[0].portfolio_id
+    mine = shell.document("fills", one, "--limit", "1")["fills"]
+    assert [fill["portfolio_id"] for fill in mine] == [one]
+    assert sent[0].instrument in shell.run("fills").stdout
+
+
+def test_topics_are_checked_and_applied(bare_settings: Settings, shell: Shell) -> None:
+    assert shell.document("topics", "check") == {"holds": True, "rows": []}
+    assert shell.document("topics", "apply")["rows"][0]["what"] == "unchanged"
+
+
+def test_explain_says_what_is_missing(shell: Shell) -> None:
+    assert shell.run("explain", "core").exit_code == 2
+    shell.apply()
+
+    ended = shell.run("explain", "core")
+
+    assert ended.exit_code == 3
+    assert "no full frame yet; is ingest running?" in ended.stderr
+
+
+def test_doctor_tells_what_is_absent_from_what_is_wrong(shell: Shell) -> None:
+    found = shell.document("doctor", exit_code=3)
+
+    states = {check["name"]: check["state"] for check in found["checks"]}
+    assert states.pop("venue accounts") == "absent"
+    assert set(states.values()) == {"ok"}
+    assert not found["holds"]
+
+
+def test_migrate_brings_an_empty_database_up(stack: Addresses, database: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"postgres: {{dsn: '{database}', admin_dsn: '{database}'}}")
+    shell = Shell(file, tmp_path)
+
+    found = shell.document("migrate")
+
+    assert found["applied"] == found["newest"] == migration_state(database).newest
+    missing = shell.run("migrate", "--password-file", "trimtab_executor=/nowhere")
+    assert missing.exit_code == 2
+    file.write_text(f"postgres: {{dsn: '{database}'}}")
+    assert "postgres.admin_dsn: found nothing" in shell.run("migrate").stderr
