@@ -39,7 +39,7 @@ schema: env
 	$(BIN)/python -c "from trimtab.documents import json_schema; print(json_schema(), end='')" > schemas/portfolio.schema.json
 
 up: env
-	$(BIN)/trimtab up
+	$(BIN)/trimtab up --embedded
 
 down: env
 	$(BIN)/trimtab down

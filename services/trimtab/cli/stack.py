@@ -33,6 +33,9 @@ def up(
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How much faster than time the market runs.")] = 1.0,
     volatility: Annotated[float, typer.Option(min=0.1, max=1000, help="Of the synthetic market; 1 is natural.")] = 1.0,
+    embedded: Annotated[  # noqa: ARG001 - there is no other way yet; containers have docker compose
+        bool, typer.Option("--embedded", help="On the embedded stack: the default, and the only way of this command.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Start the embedded stack, a simulated exchange and all services; return when they work and leave them."""
