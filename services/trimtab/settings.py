@@ -193,6 +193,7 @@ class IngestSettings(_Section):
     """How market data become frames."""
 
     frame_interval_ms: int = Field(10, ge=1, le=10_000)
+    frames_saved_max: int = Field(5, ge=1, le=1_000)  # so many may follow at once after a quiet moment
     full_frame_interval_ms: int = Field(1_000, ge=10, le=600_000)
     ladder_levels: int = Field(10, ge=1, le=100)
 

@@ -12,6 +12,7 @@ from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.instruments import Instrument
 from trimtab.ingest.frames import FrameBuilder
 from trimtab.ingest.ladder import flatten, units
+from trimtab.ingest.pace import Pace
 from trimtab.messages import Book, Message, Tick
 from trimtab.ports.clock import Clock
 from trimtab.ports.metrics import Meter
@@ -53,7 +54,7 @@ class Ingest:
         self._clock = clock
         self._meter = meter
         self._trace_root = trace_root
-        self._interval_seconds = settings.frame_interval_ms / 1_000
+        self._pace = Pace(settings.frame_interval_ms * 1_000, settings.frames_saved_max)
         self._levels = settings.ladder_levels
         self._stale: dict[str, str] = {}  # by instrument key: why
         self._news = asyncio.Event()
@@ -187,11 +188,13 @@ class Ingest:
         )
 
     async def _publish_frames(self) -> None:
-        """Publish at once what is new, then rest for the interval: what comes meanwhile goes into the next frame."""
+        """Publish what is new, at once or when the pace allows it: what comes meanwhile goes into the same frame."""
         while True:
             await self._wait_for_news()
+            if wait_us := self._pace.wait_us(self._clock.now_us()):
+                await self._clock.sleep(wait_us / 1e6)
             self.publish_frame()
-            await self._clock.sleep(self._interval_seconds)
+            self._pace.spend(self._clock.now_us())
 
     async def _wait_for_news(self) -> None:
         """Return when something has changed, or a full frame is due."""

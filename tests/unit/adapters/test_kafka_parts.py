@@ -75,7 +75,7 @@ class TestBatch:
         progress = Progress()
         items = [item(0, 0), item(1, 5), item(0, 1), item(0, 2), item(1, 6)]
         await Batch(items, progress).run(handle, Letters(), lambda: False)
-        assert seen == [(0, 0), (1, 5), (0, 1), (1, 6)]
+        assert sorted(seen) == [(0, 0), (0, 1), (1, 5), (1, 6)]
         assert progress.positions == {0: 1, 1: 7}
         assert progress.failures[0][0] == 1
         assert progress.handled == 3
@@ -100,6 +100,22 @@ class TestBatch:
         await Batch([Incoming(0, 4, (), down)], progress).run(_never, Letters(), lambda: False)
         assert progress.failures == {0: (4, down)}
         assert progress.positions == {}
+
+    async def test_partitions_are_handled_side_by_side_each_in_order(self) -> None:
+        later, seen = asyncio.Event(), list[tuple[int, int]]()
+
+        async def handle(record: Record[Signal]) -> None:
+            if record.partition == 0:
+                await later.wait()  # partition 1 must not stand behind it
+            seen.append((record.partition, record.offset))
+            if (record.partition, record.offset) == (1, 1):
+                later.set()
+
+        progress = Progress()
+        items = [item(0, 0), item(1, 0), item(0, 1), item(1, 1)]
+        await Batch(items, progress).run(handle, Letters(), lambda: False)
+        assert seen == [(1, 0), (1, 1), (0, 0), (0, 1)]
+        assert progress.positions == {0: 2, 1: 2}
 
     async def test_it_stops_between_records_when_told(self) -> None:
         progress, stop = Progress(), asyncio.Event()

@@ -1,5 +1,6 @@
-"""A batch of records, handed to a service's handler one by one on its event loop."""
+"""A batch of records, handed to a service's handler: in order per partition, partitions side by side."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
@@ -9,6 +10,10 @@ from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters, TooManyDe
 from trimtab.adapters.kafka.incoming import Incoming
 from trimtab.domain.errors import UnreachableError
 from trimtab.ports.topics import Handler, M
+
+# Partitions that are handled at once: while one waits for its commit, another one works. More would only take the
+# database's sessions from everybody else.
+_AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -28,27 +33,49 @@ class Batch(Generic[M]):
     progress: Progress
 
     async def run(self, handler: Handler[M], dead_letters: DeadLetters, stopping: Callable[[], bool]) -> None:
-        """Hand every record over in order, until told to stop.
+        """Hand every record over, each partition's in order, until told to stop.
 
         Raises:
             TooManyDeadLettersError: if so many cannot be decoded that the service has to stop.
 
         """
-        progress = self.progress
+        partitions: dict[int, list[Incoming[M]]] = {}
         for item in self.items:
+            partitions.setdefault(item.partition, []).append(item)
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def work(items: Sequence[Incoming[M]]) -> None:
+            async with turns:
+                await self._run_partition(items, handler, dead_letters, stopping)
+
+        tasks = [asyncio.ensure_future(work(items)) for items in partitions.values()]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # of use only when one of them has failed
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_partition(
+        self,
+        items: Sequence[Incoming[M]],
+        handler: Handler[M],
+        dead_letters: DeadLetters,
+        stopping: Callable[[], bool],
+    ) -> None:
+        progress = self.progress
+        for item in items:
             if stopping():
                 return
-            if item.partition in progress.failures:
-                continue
             try:
                 await _take(item, handler, dead_letters)
             except TooManyDeadLettersError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a handler raises, its record is handed in again
                 progress.failures[item.partition] = (item.offset, error)
-            else:
-                progress.positions[item.partition] = item.offset + 1
-                progress.handled += 1
+                return
+            progress.positions[item.partition] = item.offset + 1
+            progress.handled += 1
 
 
 async def _take(item: Incoming[M], handler: Handler[M], dead_letters: DeadLetters) -> None:
