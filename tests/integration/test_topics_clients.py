@@ -44,7 +44,7 @@ async def published(settings: Settings, codec: Codec) -> Settings:
 
 
 def test_confluents_python_deserializer_reads_every_topic(published: Settings) -> None:
-    registry = SchemaRegistryClient({"url": published.registry.url})
+    registry = SchemaRegistryClient({"url": published.registry.url, "timeout": 10})
     for name in NAMES:
         found = sorted(_read(published, registry, name), key=_text)
         wanted = [

@@ -91,3 +91,16 @@ async def test_a_full_queue_holds_up_who_waits_and_drops_market_data(monkeypatch
     assert FullProducer.refusals == 0
     assert publisher.publish_nowait(messages("market.frames")[1]) is True
     await publisher.close()
+
+
+async def test_a_callback_that_fails_leaves_nobody_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    LostProducer.made = [LostProducer.__new__(LostProducer)]  # so that the next one is sound
+    monkeypatch.setattr(module, "Producer", LostProducer)
+    publisher = KafkaPublisher(KafkaSettings(), Codec({topic.name: 1 for topic in TOPICS}))
+
+    def raises(_: KafkaError | None, __: object) -> None:
+        raise ValueError("I/O operation on closed file")
+
+    publisher._produce("rebalance.signals", b"k", b"v", [], raises)
+    assert await publisher.publish_raw("rebalance.signals", b"k", b"v", []) == (3, 14)
+    await publisher.close()

@@ -153,9 +153,13 @@ class KafkaPublisher:
 
     def _poll(self) -> None:
         while not self._closed.is_set():
-            self._producer.poll(POLL_SECONDS)
-            if self._failed.is_set():
-                self._renew()
+            try:
+                self._producer.poll(POLL_SECONDS)
+                if self._failed.is_set():
+                    self._renew()
+            except Exception:  # noqa: BLE001 - whatever a callback raises, others still wait for their answers
+                with contextlib.suppress(Exception):  # even if nothing can be logged any more
+                    _log.exception("answer not handled")
 
     def _renew(self) -> None:
         """An idempotent producer that lost track of its sequence stays failed for good: put a new one in its place."""
