@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from simulated_exchange import SimulatedExchange, simulated_exchange
 
 pytest_plugins = ["stack", "ledger_fixtures", "ledger_worlds"]
