@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: env demo test lint format schema up down compose-test lock
+.PHONY: bench env demo test lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -22,6 +22,10 @@ demo: env
 
 test: env
 	$(BIN)/pytest -m "not compose"
+
+# writes and prints the measures
+bench: env
+	$(BIN)/trimtab bench --write var/bench.json
 
 lint: env
 	$(BIN)/ruff format --check

@@ -47,6 +47,6 @@ def rows(paths: Sequence[Path], samples: Sequence[Sample]) -> list[Row]:
         found += percentile_rows(f"tick_to_order.{stage}", "ms", values, least, what)
     counts = (
         Row("tick_to_order.orders", float(len(paths)), "orders"),
-        Row("floor.samples", float(len(floors)), "samples"),
+        Row("tick_to_order.floor_samples", float(len(floors)), "samples"),
     )
     return [*found, *counts]

@@ -7,6 +7,7 @@ import typer
 
 from trimtab.cli.allocate import allocate
 from trimtab.cli.apply import apply
+from trimtab.cli.bench import bench
 from trimtab.cli.demo import demo
 from trimtab.cli.doctor import doctor
 from trimtab.cli.exchange import exchange
@@ -28,7 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, down, validate, apply, status, explain, fills, halt, resume, allocate, doctor, migrate):
+for command in (demo, bench, up, down, validate, apply, status, explain):
+    app.command()(command)
+for command in (fills, halt, resume, allocate, doctor, migrate):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.command(

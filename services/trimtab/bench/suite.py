@@ -1,0 +1,53 @@
+"""All benchmarks by name, run on one machine in one go."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from trimtab.bench import codec, decisions, processes, tick_to_order
+from trimtab.bench.line import trading_line
+from trimtab.bench.row import Row
+from trimtab.embedded.events import OnEvent
+
+ALONE: dict[str, Callable[[], list[Row]]] = {"codec": codec.measure, "drift": decisions.measure}
+"""Benchmarks that need no other process."""
+ON_THE_LINE = ("tick_to_order", "processes")
+"""Benchmarks that need the whole line; they share one."""
+NAMES = (*ALONE, *ON_THE_LINE)
+
+
+def run(names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent) -> dict[str, Any]:
+    """Run benchmarks (names of NAMES) and return their measures, with the machine's size and load.
+
+    `seconds` is how long ticks are timed; the line's files stay in `folder`, if one is given.
+
+    Raises:
+        TrimtabError: if a part of the line does not come up.
+
+    """
+    before = os.getloadavg()[0]
+    rows = [row for name in names if name in ALONE for row in ALONE[name]()]
+    if set(names) & set(ON_THE_LINE):
+        with tempfile.TemporaryDirectory(prefix="trimtab-bench-") as temporary:
+            rows += asyncio.run(_on_the_line(names, seconds, folder or Path(temporary), on_event))
+    return {
+        "measures": [row.document() for row in rows],
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load_before": round(before, 1),
+            "load_after": round(os.getloadavg()[0], 1),
+        },
+    }
+
+
+async def _on_the_line(names: Sequence[str], seconds: float, folder: Path, on_event: OnEvent) -> list[Row]:
+    rows: list[Row] = []
+    async with trading_line(folder, on_event) as line:
+        if "processes" in names:
+            rows += await processes.measure(line)
+        if "tick_to_order" in names:
+            rows += await tick_to_order.measure(line, seconds)
+    return rows

@@ -1,0 +1,60 @@
+"""`trimtab bench`: what things take here, against the least they could take in the same run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trimtab.cli.output import Json, json_text, result, table
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all without a name.")] = None,
+    seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
+    folder: Annotated[Path | None, typer.Option(help="Keep the line's files here (default: they go).")] = None,
+    write: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure tick to order, every process, the codec and a decision; goals that are missed are said, not failed."""
+    from trimtab.bench.suite import NAMES, run
+    from trimtab.demo.show import Show
+
+    for name in names or ():
+        if name not in NAMES:
+            raise typer.BadParameter(f"{name!r}; allowed: {', '.join(NAMES)}", param_hint="NAME")
+    with Show() as show:
+        document = run(names or NAMES, seconds, folder, show.event)
+    if write is not None:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(json_text(document) + "\n")
+    result(document, as_json=as_json, readable=lambda: _print(document))
+
+
+def _print(document: dict[str, Any]) -> None:
+    rows = [
+        (
+            measure["name"],
+            _shown(measure["value"]),
+            measure["unit"],
+            _shown(measure["against"] and measure["against"]["value"]),
+            _shown(measure["ratio"]),
+            _verdict(measure),
+        )
+        for measure in document["measures"]
+    ]
+    table("measures", ("name", "value", "unit", "floor", "ratio", "goal"), rows)
+    whats = {measure["against"]["what"] for measure in document["measures"] if measure["against"]}
+    for what in sorted(whats):
+        typer.echo(f"floor: {what}")
+    machine = document["machine"]
+    typer.echo(f"{machine['cpus']} CPUs, load {machine['load_before']} before and {machine['load_after']} after")
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _verdict(measure: dict[str, Any]) -> str:
+    if measure["goal"] is None:
+        return ""
+    return f"{measure['goal']:g} {'met' if measure['met'] else 'MISSED'}"

@@ -1,0 +1,41 @@
+"""The benchmarks as a user runs them, shortly: what they print, not how fast anything was."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+SERVICES = {"ingest", "drift", "executor", "reconciler", "exchange", "kafka", "registry", "postgres"}
+
+
+def test_ticks_are_timed_beside_their_floor_and_every_process_is_weighed(tmp_path: Path) -> None:
+    written = tmp_path / "var" / "bench.json"
+    command = [sys.executable, "-m", "trimtab.cli", "bench", "--json", "--seconds", "15"]
+    command += ["--folder", str(tmp_path / "line"), "--write", str(written), "tick_to_order", "processes"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert run.returncode == 0, run.stderr[-6000:]
+    document = json.loads(run.stdout)
+    assert json.loads(written.read_text()) == document
+    measures: dict[str, dict[str, Any]] = {measure["name"]: measure for measure in document["measures"]}
+    for measure in measures.values():
+        assert set(measure) == {"name", "value", "unit", "against", "ratio", "goal", "met"}
+    assert measures["tick_to_order.orders"]["value"] > 0
+    assert measures["tick_to_order.floor_samples"]["value"] > 0
+    path = measures["tick_to_order.p99"]
+    assert path["against"]["what"] == "two bare Kafka hops, one commit, one HTTP round trip, p99"
+    assert path["value"] > 0
+    assert (path["goal"], path["met"]) == (2.0, path["ratio"] <= 2.0)
+    assert {name.removeprefix("memory.") for name in measures if name.startswith("memory.")} == SERVICES | {"all"}
+    assert {name.removeprefix("start.") for name in measures if name.startswith("start.")} == SERVICES
+
+
+def test_a_name_that_is_none_is_a_usage_error() -> None:
+    command = [sys.executable, "-m", "trimtab.cli", "bench", "--json", "speed"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 2
+    assert "'speed'; allowed: codec, drift, tick_to_order, processes" in run.stderr
