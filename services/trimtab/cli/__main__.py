@@ -29,9 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, bench, up, down, validate, apply, status, explain):
-    app.command()(command)
-for command in (fills, halt, resume, allocate, doctor, migrate):
+_RUNS = (demo, bench, up, down)
+_BOOKS = (validate, apply, status, explain, fills, halt, resume, allocate, doctor, migrate)
+for command in (*_RUNS, *_BOOKS):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.command(
