@@ -64,7 +64,6 @@ async def executor(process: Process) -> None:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(ledger.relay.run())
             loops.create_task(frames.run())
-            await view.complete()
             loops.create_task(work.follow())
             for venue in venues.values():
                 watch = AccountWatch(desk, sender, work, venue, process.instance)

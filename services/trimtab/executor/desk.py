@@ -35,6 +35,10 @@ class Desk:
         market = self.market()
         return market.quotes.get(f"{parent.venue}:{parent.instrument}") if market.complete else None
 
+    def tell_closed(self, parent: ParentOrder) -> None:
+        """Measure how much of a parent was filled, now that nothing more is placed for it."""
+        self.meter.observe("order_fill_ratio", float(parent.filled / parent.quantity), venue=parent.venue)
+
     def now_us(self) -> int:
         """Return the event time of the latest frame: the clock of every order's life."""
         return self.market().event_time_us

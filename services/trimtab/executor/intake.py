@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from trimtab.domain.errors import InsufficientFundsError
+from trimtab.domain.errors import (
+    InsufficientFundsError,
+    InvalidValueError,
+    LedgerConflictError,
+    LedgerRefusedError,
+    UnreachableError,
+)
 from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState
 from trimtab.executor.admission import Admitted, Refused, Superseded, judge, refusal
 from trimtab.executor.desk import Desk
@@ -28,23 +34,36 @@ class Intake:
 
         Raises:
             FencedError: if another executor owns the shard by now.
-            UnreachableError: if the ledger does not answer; the record will be handed in again.
+            UnreachableError: if the ledger does not answer, or no market has been seen yet; the record will be handed
+                in again.
+            LedgerConflictError: if another transaction stood in the way; as above.
         """
-        desk, signal = self._desk, record.message
-        taken_us = desk.clock.now_us()
+        signal, taken_us = record.message, self._desk.clock.now_us()
+        if not self._desk.market().instruments:
+            raise UnreachableError("the market", "market.frames", "no full frame since the start")
         try:
             outcome, children = await self._settle(signal, record.partition)
+        except LedgerConflictError:
+            self._desk.meter.count("shadow_ledger_lock_failures_total")
+            raise
         except InsufficientFundsError as shortage:
-            desk.log.warning("signal refused", signal=signal.signal_id, reason=str(shortage))
-            outcome, children = await self._refuse(signal, record.partition, refusal("insufficient_funds", signal)), ()
-        desk.meter.count("signals_total", outcome=outcome)
+            outcome, children = await self._refuse(signal, record.partition, "insufficient_funds", shortage), ()
+        except (LedgerRefusedError, InvalidValueError) as objection:
+            outcome, children = await self._refuse_unwritable(signal, record.partition, objection), ()
+        self._desk.meter.count("signals_total", outcome=outcome)
         self._work.touch()
-        if not children:
-            return
-        stamped = desk.trail.stamped
-        with stamped("trimtab.taken_us", taken_us), stamped("trimtab.committed_us", desk.clock.now_us()):
+        if children:
+            self._send(signal, children, taken_us)
+
+    def _send(self, signal: Signal, children: Sequence[tuple[ParentOrder, ChildOrder]], taken_us: int) -> None:
+        """Let the committed orders go out, the times of the way here in their trail."""
+        stamped = self._desk.trail.stamped
+        with stamped("trimtab.taken_us", taken_us), stamped("trimtab.committed_us", self._desk.clock.now_us()):
             for parent, child in children:
                 self._work.run(signal.portfolio_id, self._sender.place(parent, child))
+        tick_us = self._desk.trail.tick_us()
+        if tick_us is not None:
+            self._desk.meter.observe("rebalance_duration_seconds", (self._desk.clock.now_us() - tick_us) / 1_000_000)
 
     async def _settle(self, signal: Signal, shard: int) -> tuple[str, Sequence[tuple[ParentOrder, ChildOrder]]]:
         desk = self._desk
@@ -81,6 +100,7 @@ class Intake:
         if funded.quantity == 0:
             await book.add_parent(parent, dry_run=False)
             await close_parent(book, WorkItem(parent, None, 0, dry_run=False), "no_funds", now_us)
+            desk.tell_closed(parent)
             return None
         await book.add_parent(funded, dry_run=False)
         await book.reserve(funded, asset, amount)
@@ -94,13 +114,23 @@ class Intake:
         await book.add_parent(parent, dry_run=True)
         await close_parent(book, WorkItem(parent, None, 0, dry_run=True), "dry_run", now_us)
 
-    async def _refuse(self, signal: Signal, shard: int, verdict: Refused) -> str:
+    async def _refuse(self, signal: Signal, shard: int, reason: str, why: Exception) -> str:
+        """Settle a signal that could not be written as it is; the new state says why and until when."""
+        self._desk.log.warning("signal refused", signal=signal.signal_id, reason=str(why))
         async with self._desk.ledger.transaction() as book:
             await book.fence(self._desk.ownership.fence(shard))
             row = await book.portfolio(signal.portfolio_id)
             if row is None or row.ledger_version != signal.ledger_version:
                 return "older_version"
-            return await self._write_refusal(book, signal, verdict)
+            return await self._write_refusal(book, signal, refusal(reason, signal))
+
+    async def _refuse_unwritable(self, signal: Signal, shard: int, objection: Exception) -> str:
+        """Settle a signal that breaks a rule of the ledger's. It must not hold up the signals behind it."""
+        try:
+            return await self._refuse(signal, shard, "ledger_refused", objection)
+        except LedgerRefusedError as error:
+            self._desk.log.warning("signal dropped", signal=signal.signal_id, reason=str(error))
+            return "ledger_refused"
 
     async def _write_refusal(self, book: LedgerBook, signal: Signal, verdict: Refused) -> str:
         await book.record_signal(signal, "refused", verdict.reason)

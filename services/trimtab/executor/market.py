@@ -1,6 +1,5 @@
 """The executor's picture of the market: the latest frame applied."""
 
-import asyncio
 from collections.abc import Callable
 
 from trimtab.domain.errors import InvalidValueError
@@ -15,15 +14,10 @@ class MarketView:
 
     def __init__(self) -> None:
         self._feed = Feed()
-        self._complete = asyncio.Event()
 
     def market(self) -> Market:
         """Return the latest market; its quotes are not to be traded on while it is not complete."""
         return self._feed.market
-
-    async def complete(self) -> None:
-        """Return once a full frame has been seen."""
-        await self._complete.wait()
 
     def then(self, act: Callable[[], None]) -> Callable[[Record[Frame]], None]:
         """Return a reader of frames that applies each and then acts on the market, if nothing of it is missing."""
@@ -35,7 +29,6 @@ class MarketView:
                 self._feed = self._feed.doubt()
                 raise
             if self._feed.market.complete:
-                self._complete.set()
                 act()
 
         return on_frame

@@ -72,6 +72,8 @@ def next_move(
     parent, child = item.parent, item.child
     if parent.state is ParentState.CLOSED:
         return Wait("settling")
+    if item.halted:
+        return withdraw(item, "halted")
     if child is not None and not child.state.terminal:
         return _tend(parent, child, quote, now_us, settings)
     if child is not None and child.recorded < child.filled:
@@ -80,11 +82,21 @@ def next_move(
         return Close("filled")
     if now_us >= parent.deadline_us:
         return Close("deadline")
-    if parent.state is ParentState.WAITING:
-        return Wait("funding") if unsettled & set(parent.depends_on) else Fund()
+    if parent.state is ParentState.WAITING and unsettled & set(parent.depends_on):
+        return Wait("funding")
     if quote is None or quote.fault():
         return Wait("no_book")
-    return _place(parent, quote, now_us, settings)
+    return Fund() if parent.state is ParentState.WAITING else _place(parent, quote, now_us, settings)
+
+
+def withdraw(item: WorkItem, reason: str) -> Move:
+    """Return the next move towards having nothing of a parent at the venue: cancel, hear of it, close."""
+    child = item.child
+    if child is None or (child.state.terminal and child.recorded >= child.filled):
+        return Close(reason)
+    if child.state.terminal:
+        return Wait("fills_missing")
+    return Wait("venue_answer") if child.state.unsettled or child.cancel_requested else Cancel(reason)
 
 
 def _tend(parent: ParentOrder, child: ChildOrder, quote: Quote | None, now_us: int, settings: ExecutorSettings) -> Move:

@@ -3,17 +3,25 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 
-from trimtab.domain.errors import TrimtabError
 from trimtab.executor.desk import Desk
 from trimtab.executor.intents import close_parent, emit_parent, fund_parent, request_cancel, submit_child
 from trimtab.executor.sending import Sender
-from trimtab.executor.tactics import Cancel, Close, Fund, Move, Place, Wait, next_move
+from trimtab.executor.tactics import Cancel, Close, Fund, Move, Place, Wait, next_move, withdraw
+from trimtab.ledger.turns import surviving
 from trimtab.ports.ledger import LedgerBook, WorkItem
 
-# How often (wall clock) the ledger is asked for what other processes changed: settled sells, halts.
+# How often (wall clock) the ledger is asked for what other processes changed: settled sells, halts; and, while nothing
+# is open here, for orders of shards that were taken over.
 _REFRESH_SECONDS = 0.1
+_IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+# While event time has not moved for so long (wall clock) nothing is placed and what rests is taken back: without a
+# market no deadline would ever end it.
+_SILENCE_US = 10_000_000
+
+Request = Coroutine[None, None, None]
 
 
 class Work:
@@ -30,24 +38,28 @@ class Work:
         self._running: Counter[str] = Counter()
         self._touched = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._event_us, self._heard_us = desk.now_us(), desk.clock.now_us()
 
     def touch(self) -> None:
         """Read the ledger soon: something of ours changed."""
         self._touched.set()
 
     async def follow(self) -> None:
-        """Keep the picture of open orders fresh, until cancelled."""
+        """Keep the picture of open orders fresh and look at it, frames or not (halts must not wait for one)."""
         while True:
             self._touched.clear()
-            try:
+            with surviving(self._desk.log, self._desk.meter, "open orders cannot be read") as turn:
                 self._items = await self._read()
-            except TrimtabError as error:
-                self._desk.log.warning("open orders cannot be read", reason=str(error))
+                self._look()
+            if turn.failed:
                 await self._desk.clock.sleep(_RETRY_SECONDS)
-            if self._items:
+            elif self._items:
                 await self._desk.clock.sleep(_REFRESH_SECONDS)
             else:
-                await self._touched.wait()
+                with suppress(TimeoutError):
+                    # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._touched.wait()
 
     async def _read(self) -> dict[str, Sequence[WorkItem]]:
         grouped: dict[str, list[WorkItem]] = defaultdict(list)
@@ -57,65 +69,84 @@ class Work:
 
     def on_frame(self) -> None:
         """Start whatever this frame calls for."""
+        if self._desk.now_us() != self._event_us:
+            self._event_us, self._heard_us = self._desk.now_us(), self._desk.clock.now_us()
+        self._look()
+
+    def _look(self) -> None:
         for portfolio_id, items in self._items.items():
-            if not self._running[portfolio_id] and any(self._move(item, items) is not None for item in items):
+            if portfolio_id not in self._running and any(self._move(item, items) is not None for item in items):
                 self.run(portfolio_id, self._advance(portfolio_id))
 
-    def run(self, portfolio_id: str, work: Coroutine[None, None, None]) -> None:
+    def run(self, portfolio_id: str, work: Request) -> None:
         """Start a piece of a portfolio's work; until it ends, no frame starts another for it."""
         self._running[portfolio_id] += 1
         task = asyncio.get_running_loop().create_task(self._guarded(portfolio_id, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, portfolio_id: str, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, portfolio_id: str, work: Request) -> None:
         try:
-            await work
-        except TrimtabError as error:
             # What was written stands; what was not is found again by the next frame or look-up.
-            self._desk.log.warning("work interrupted", portfolio_id=portfolio_id, reason=str(error))
-            await self._desk.clock.sleep(_RETRY_SECONDS)
+            with surviving(self._desk.log, self._desk.meter, "work interrupted", portfolio_id=portfolio_id) as turn:
+                await work
+            if turn.failed:
+                await self._desk.clock.sleep(_RETRY_SECONDS)
         finally:
             self._running[portfolio_id] -= 1
+            if not self._running[portfolio_id]:
+                del self._running[portfolio_id]
             self.touch()
 
     def _move(self, item: WorkItem, items: Sequence[WorkItem]) -> Move | None:
         """Return what to do with a parent now, None to wait."""
-        desk, parent = self._desk, item.parent
-        if item.halted:
-            live = item.child is not None and not item.child.state.terminal
-            settled = live and item.child is not None and (item.child.state.unsettled or item.child.cancel_requested)
-            move: Move = Wait("venue_answer") if settled else Cancel("halted") if live else Close("halted")
+        desk, parent, child = self._desk, item.parent, item.child
+        silent = desk.clock.now_us() - self._heard_us > _SILENCE_US
+        if silent and child is not None and not child.state.terminal:
+            move = withdraw(item, "no_market")
         else:
             unsettled = frozenset(other.parent.parent_id for other in items)
-            move = next_move(item, desk.quote(parent), desk.now_us(), unsettled, desk.settings)
+            move = next_move(item, None if silent else desk.quote(parent), desk.now_us(), unsettled, desk.settings)
         if isinstance(move, Wait) or (isinstance(move, Place) and self._sender.held(parent.account)):
             return None
+        if isinstance(move, Place | Cancel) and parent.account not in desk.venues:
+            return None  # another process has this account's key; here no more can be done than close it in time
         return move
 
     async def _advance(self, portfolio_id: str) -> None:
         """Make the next move of every parent of one portfolio."""
-        requests = []
-        for parent_id in [item.parent.parent_id for item in await self._desk.ledger.work_of(portfolio_id)]:
-            request = await self._decide(portfolio_id, parent_id)
-            if request is not None:
-                requests.append(request)
-        await asyncio.gather(*requests)
+        requests: list[Request] = []
+        try:
+            for item in await self._desk.ledger.work_of(portfolio_id):
+                request = await self._decide(portfolio_id, item.parent.parent_id)
+                if request is not None:
+                    requests.append(request)
+        finally:  # what is committed goes out, whatever became of the decisions after it
+            outcomes = await asyncio.gather(*requests, return_exceptions=True)
+        for failure in (outcome for outcome in outcomes if outcome is not None):
+            raise failure
         self._items[portfolio_id] = await self._desk.ledger.work_of(portfolio_id)
 
-    async def _decide(self, portfolio_id: str, parent_id: str) -> Coroutine[None, None, None] | None:
+    async def _decide(self, portfolio_id: str, parent_id: str) -> Request | None:
         """Decide one parent's move under lock and write it; return the request to make after the commit, if any."""
-        async with self._desk.ledger.transaction() as book:
-            await book.portfolio(portfolio_id)
-            items = await book.work_items(portfolio_id)
-            item = next((item for item in items if item.parent.parent_id == parent_id), None)
-            move = self._move(item, items) if item is not None else None
-            if item is None or move is None:
-                return None
-            await book.fence(self._desk.ownership.fence(item.parent.shard))
-            return await self._write(book, item, move)
+        request: Request | None = None
+        try:
+            async with self._desk.ledger.transaction() as book:
+                await book.portfolio(portfolio_id)
+                items = await book.work_items(portfolio_id)
+                item = next((item for item in items if item.parent.parent_id == parent_id), None)
+                move = self._move(item, items) if item is not None else None
+                if item is None or move is None:
+                    return None
+                await book.fence(self._desk.ownership.fence(item.parent.shard))
+                request = await self._write(book, item, move)
+        except BaseException:
+            if request is not None:
+                request.close()  # nothing of it was committed, or nobody knows: it is not sent, a look-up tells
+            raise
+        return request
 
-    async def _write(self, book: LedgerBook, item: WorkItem, move: Move) -> Coroutine[None, None, None] | None:
+    async def _write(self, book: LedgerBook, item: WorkItem, move: Move) -> Request | None:
         desk, now_us, parent = self._desk, self._desk.now_us(), item.parent
         match move:
             case Place():
@@ -126,7 +157,7 @@ class Work:
             case Fund():
                 await self._fund(book, item, now_us)
             case Close(reason):
-                await close_parent(book, item, reason, now_us)
+                await self._close(book, item, reason, now_us)
             case _:
                 pass
         return None
@@ -138,8 +169,12 @@ class Work:
             return
         funded, asset, amount = await fund_parent(book, parent, instrument.step)
         if funded.quantity == 0:
-            await close_parent(book, item, "no_funds", now_us)
+            await self._close(book, item, "no_funds", now_us)
             return
         await book.change_parent(parent.parent_id, state=funded.state, quantity=funded.quantity, reason="funded")
         await book.reserve(funded, asset, amount)
         await emit_parent(book, funded, "funded", now_us, dry_run=item.dry_run)
+
+    async def _close(self, book: LedgerBook, item: WorkItem, reason: str, now_us: int) -> None:
+        await close_parent(book, item, reason, now_us)
+        self._desk.tell_closed(item.parent)

@@ -225,6 +225,9 @@ class Ledger(Protocol):
     async def sums(self, account: str) -> dict[str, Decimal]:
         """Return what the ledger has of an account, by asset, over all holders; zeros left out."""
 
+    async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
+        """Return the breaks that are open, of one account or of all, oldest first."""
+
     async def quiet(self, account: str) -> bool:
         """Tell whether nothing of an account is in flight: no order that is not final, no fill that is not booked."""
 

@@ -1,10 +1,11 @@
 """Where ledger and venue differ, and what each difference means: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trimtab.domain.amounts import ZERO
+from trimtab.domain.amounts import CONTEXT, ZERO, quantise
+from trimtab.ports.ledger import FillRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,20 @@ class Difference:
     def size(self) -> Decimal:
         """Venue minus ledger: positive when the venue has more."""
         return self.at_venue - self.ledger
+
+
+def with_fills(booked: Mapping[str, Decimal], fills: Iterable[FillRow]) -> dict[str, Decimal]:
+    """Return booked sums as they will be once these fills are booked too, zeros left out.
+
+    The venue has executed and charged a recorded fill, whether or not the ledger could book it yet.
+    """
+    sums = dict(booked)
+    for fill in fills:
+        notional = quantise(CONTEXT.multiply(fill.price, fill.quantity))
+        base, quote = fill.quantity * fill.side.sign, notional * -fill.side.sign
+        for asset, change in ((fill.base, base), (fill.quote, quote), (fill.fee_asset, -fill.fee)):
+            sums[asset] = CONTEXT.add(sums.get(asset, ZERO), change)
+    return {asset: amount for asset, amount in sums.items() if amount}
 
 
 def differences(

@@ -72,9 +72,11 @@ class Relay:
                 _log.warning("outbox waits", reason=str(error))
                 await asyncio.sleep(self._sweep_seconds)
                 continue
+            pause = min(_BLOCKED_SECONDS, self._sweep_seconds) if blocked else self._sweep_seconds
             with suppress(TimeoutError):
-                pause = min(_BLOCKED_SECONDS, self._sweep_seconds) if blocked else self._sweep_seconds
-                await asyncio.wait_for(self._due.wait(), pause)
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(pause):
+                    await self._due.wait()
 
     async def drain(self) -> int:
         """Publish what may be published now; return how many rows were marked sent.
