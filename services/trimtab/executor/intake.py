@@ -51,9 +51,9 @@ class Intake:
         except (LedgerRefusedError, InvalidValueError) as objection:
             outcome, children = await self._refuse_unwritable(signal, record.partition, objection), ()
         self._desk.meter.count("signals_total", outcome=outcome)
-        self._work.touch()
         if children:
             self._send(signal, children, taken_us)
+        self._work.touch()  # after the orders: it reads the ledger, and that can wait
 
     def _send(self, signal: Signal, children: Sequence[tuple[ParentOrder, ChildOrder]], taken_us: int) -> None:
         """Let the committed orders go out, the times of the way here in their trail."""
@@ -100,7 +100,6 @@ class Intake:
         if funded.quantity == 0:
             await book.add_parent(parent, dry_run=False)
             await close_parent(book, WorkItem(parent, None, 0, dry_run=False), "no_funds", now_us)
-            desk.tell_closed(parent)
             return None
         await book.add_parent(funded, dry_run=False)
         await book.reserve(funded, asset, amount)

@@ -116,7 +116,6 @@ class Sender:
             return
         await close_parent(book, item, f"refused: {code}", now_us)
         await book.bump(parent.portfolio_id, f"refused: {code}", now_us, now_us + _REFUSAL_REST_US)
-        self._desk.tell_closed(item.parent)
 
     async def _absent(self, parent: ParentOrder, child: ChildOrder, asked_ms: int) -> None:
         """Count a look-up in vain. Only those asked after the request can no longer arrive say anything."""
@@ -144,6 +143,8 @@ class Sender:
         else:
             state = answer.state if isinstance(answer, ExecutionReport) else OrderState.REJECTED
         meter.count("orders_total", venue=venue, state=state.value)
+        if isinstance(answer, Refused):
+            self._desk.tell_closed(parent)
         tick_us = self._desk.trail.tick_us()
         if tick_us is not None and child.attempt == 0:
             meter.observe("tick_to_order_seconds", (answered_us - tick_us) / 1_000_000)

@@ -114,11 +114,12 @@ class Work:
         return move
 
     async def _advance(self, portfolio_id: str) -> None:
-        """Make the next move of every parent of one portfolio."""
+        """Make the next move of every parent of one portfolio that has one, as far as is known here."""
+        items = self._items.get(portfolio_id, ())
         requests: list[Request] = []
         try:
-            for item in await self._desk.ledger.work_of(portfolio_id):
-                request = await self._decide(portfolio_id, item.parent.parent_id)
+            for parent_id in [item.parent.parent_id for item in items if self._move(item, items) is not None]:
+                request = await self._decide(portfolio_id, parent_id)
                 if request is not None:
                     requests.append(request)
         finally:  # what is committed goes out, whatever became of the decisions after it
@@ -144,6 +145,8 @@ class Work:
             if request is not None:
                 request.close()  # nothing of it was committed, or nobody knows: it is not sent, a look-up tells
             raise
+        if isinstance(move, Close):
+            self._desk.tell_closed(item.parent)
         return request
 
     async def _write(self, book: LedgerBook, item: WorkItem, move: Move) -> Request | None:
@@ -157,7 +160,7 @@ class Work:
             case Fund():
                 await self._fund(book, item, now_us)
             case Close(reason):
-                await self._close(book, item, reason, now_us)
+                await close_parent(book, item, reason, now_us)
             case _:
                 pass
         return None
@@ -169,12 +172,8 @@ class Work:
             return
         funded, asset, amount = await fund_parent(book, parent, instrument.step)
         if funded.quantity == 0:
-            await self._close(book, item, "no_funds", now_us)
+            await close_parent(book, item, "no_funds", now_us)
             return
         await book.change_parent(parent.parent_id, state=funded.state, quantity=funded.quantity, reason="funded")
         await book.reserve(funded, asset, amount)
         await emit_parent(book, funded, "funded", now_us, dry_run=item.dry_run)
-
-    async def _close(self, book: LedgerBook, item: WorkItem, reason: str, now_us: int) -> None:
-        await close_parent(book, item, reason, now_us)
-        self._desk.tell_closed(item.parent)

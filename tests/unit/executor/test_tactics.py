@@ -160,6 +160,33 @@ def test_a_funded_parent_waits_for_its_sells_and_closes_at_its_deadline() -> Non
     assert next_move(item(waiting), quote(), NOW + 60 * SECOND, frozenset({"sell"}), SETTINGS) == Close("deadline")
 
 
+def test_what_is_funded_waits_for_a_book_before_it_begins() -> None:
+    waiting = parent(state=ParentState.WAITING, depends_on=("sell",))
+    assert next_move(item(waiting), None, NOW, frozenset({"p"}), SETTINGS) == Wait("no_book")
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        (None, Close("halted")),
+        (child(), Cancel("halted")),
+        (child(cancel_requested=True), Wait("venue_answer")),
+        (child(OrderState.UNKNOWN), Wait("venue_answer")),
+        (child(OrderState.SUBMITTED), Wait("venue_answer")),
+        (child(OrderState.CANCELED), Close("halted")),
+        (child(OrderState.CANCELED, filled=Decimal("0.05"), recorded=Decimal("0.02")), Wait("fills_missing")),
+    ],
+)
+def test_a_halted_portfolio_takes_back_what_it_can_and_waits_for_what_it_must(
+    live: ChildOrder | None, expected: object
+) -> None:
+    halted = WorkItem(parent(), live, 1 if live else 0, dry_run=False, halted=True)
+    assert next_move(halted, quote(), NOW, frozenset({"p"}), SETTINGS) == expected
+    assert next_move(halted, None, NOW, frozenset({"p"}), SETTINGS) == expected
+    closed = WorkItem(parent(state=ParentState.CLOSED), live, 1, dry_run=False, halted=True)
+    assert next_move(closed, quote(), NOW, frozenset({"p"}), SETTINGS) == Wait("settling")
+
+
 def test_without_a_book_nothing_is_placed() -> None:
     empty = Quote(BTC, NOW, (), ())
     assert next_move(item(parent()), empty, NOW, frozenset(), SETTINGS) == Wait("no_book")

@@ -3,7 +3,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.reconciler.differences import confirmed, differences
+from trimtab.domain.orders import Side
+from trimtab.ports.ledger import FillRow
+from trimtab.reconciler.differences import confirmed, differences, with_fills
 
 sums = st.dictionaries(st.sampled_from(["BTC", "ETH", "USDT", "BNB"]), st.decimals("0", "100", places=8))
 TOLERANCE = Decimal("0.00000001")
@@ -34,3 +36,41 @@ def test_a_difference_that_goes_away_is_forgotten() -> None:
     seen, _ = confirmed({}, once, 1)
     seen, standing = confirmed(seen, (), 2)
     assert (seen, standing) == ({}, ())
+
+
+def fill(side: Side, price: str, quantity: str, fee: str, fee_asset: str) -> FillRow:
+    return FillRow(
+        venue="binance",
+        account="main",
+        trade_id="t",
+        portfolio_id="core",
+        parent_id="p",
+        client_order_id="c",
+        side=side,
+        base="BTC",
+        quote="USDT",
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        fee=Decimal(fee),
+        fee_asset=fee_asset,
+        event_time_us=0,
+        settled=False,
+    )  # fmt: skip - a row of the ledger
+
+
+def test_a_fill_that_is_not_booked_yet_counts_as_the_venue_counts_it() -> None:
+    booked = {"BTC": Decimal(1), "USDT": Decimal(1_000)}
+    bought = fill(Side.BUY, "100", "2", "0.01", "BNB")
+    assert with_fills(booked, [bought]) == {"BTC": Decimal(3), "USDT": Decimal(800), "BNB": Decimal("-0.01")}
+    sold = fill(Side.SELL, "100", "1", "0.1", "USDT")
+    assert with_fills(booked, [sold]) == {"USDT": Decimal("1099.9")}
+    assert with_fills(booked, []) == booked
+
+
+@given(sums, st.decimals("0.01", "1000", places=2), st.decimals("0.001", "10", places=3), st.sampled_from(Side))
+def test_a_fill_and_its_reverse_leave_the_sums(
+    booked: dict[str, Decimal], price: Decimal, quantity: Decimal, side: Side
+) -> None:
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    both = [fill(each, str(price), str(quantity), "0", "USDT") for each in (side, other)]
+    assert with_fills(booked, both) == {asset: amount for asset, amount in booked.items() if amount}

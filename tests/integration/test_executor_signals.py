@@ -1,0 +1,218 @@
+"""Signals in: what is written before anything is sent, and that each portfolio version is settled exactly once."""
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from trading_floor import SHARD, Executor, Floor
+
+from ledger_worlds import PORTFOLIO
+from trimtab.domain.errors import FencedError, UnreachableError
+from trimtab.domain.ids import client_order_id
+from trimtab.domain.orders import Side
+from trimtab.messages import OrderEvent, ParentEvent, Signal
+
+
+async def test_a_signal_is_reserved_and_written_before_it_is_sent(floor: Floor) -> None:
+    executor = await floor.executor()
+    buy, sell = await floor.trade(Side.BUY, "0.01", "buy"), await floor.trade(Side.SELL, "0.2", "sell", base="ETH")
+    await floor.fault("latency", latency_ms=1_000, count=2)
+    version = floor.version()
+    signal = await floor.accepted(executor, sell, buy)
+    assert floor.journal().orders_of(floor.account, client_order_id(buy.trade_id, 0)) == []
+    assert [(row["parent_id"], row["state"]) for row in floor.parents()] == [
+        (sell.trade_id, "working"),
+        (buy.trade_id, "working"),
+    ]
+    assert {row["client_order_id"]: row["state"] for row in floor.children()} == {
+        client_order_id(buy.trade_id, 0): "submitted",
+        client_order_id(sell.trade_id, 0): "submitted",
+    }
+    assert floor.reserved("USDT") == buy.quantity * buy.limit_price
+    assert floor.reserved("ETH") == sell.quantity
+    state = floor.world.states()[-1]
+    assert (state.ledger_version, state.reason, len(state.open_orders)) == (version + 1, "signal", 2)
+    assert {event.state for event in floor.world.emitted() if isinstance(event, OrderEvent)} == {"submitted"}
+    floor.reconciler()
+    await floor.holds()
+    assert len(floor.journal().orders_of(floor.account, client_order_id(buy.trade_id, 0))) == 1
+    assert {fill.signal_id for fill in floor.fills()} == {signal.signal_id}
+    assert executor.measured("signals_total", outcome="accepted") == 1
+    assert executor.measured("orders_total", venue="binance", state="filled") == 2
+    assert executor.measured("execution_latency_seconds_count", venue="binance") == 2
+
+
+async def test_one_signal_is_settled_per_version(floor: Floor) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    first = floor.signal(await floor.trade(Side.BUY, "0.01"))
+    rival = floor.signal(await floor.trade(Side.BUY, "0.01", "rival"))
+    older = floor.signal(await floor.trade(Side.BUY, "0.01", "older"), version=floor.version() - 1)
+    await executor.take(older)
+    await asyncio.gather(*(executor.take(signal) for signal in (first, rival, first)))
+    await executor.take(first)
+    outcomes = floor.world.ask("SELECT signal_id, outcome FROM ledger.signal")
+    assert len(outcomes) == 1
+    assert outcomes[0]["signal_id"] in {first.signal_id, rival.signal_id}
+    assert executor.measured("signals_total", outcome="accepted") == 1
+    assert executor.measured("signals_total", outcome="older_version") == 4
+    await floor.holds()
+    assert len(floor.parents()) == 1
+
+
+async def test_a_signal_on_an_older_document_is_superseded(floor: Floor) -> None:
+    executor = await floor.executor()
+    signal = floor.signal(await floor.trade(Side.BUY, "0.01"))
+    await executor.take(replace(signal, document_version=2))
+    assert floor.parents() == []
+    assert floor.version() == signal.ledger_version
+
+
+async def test_a_portfolio_nobody_knows_is_left_alone(floor: Floor) -> None:
+    executor = await floor.executor()
+    await executor.take(floor.signal(await floor.trade(Side.BUY, "0.01"), version=1, portfolio="nobody"))
+    assert floor.parents() == []
+    assert executor.measured("signals_total", outcome="unknown_portfolio") == 1
+
+
+async def _refusable(floor: Floor, reason: str) -> Signal:
+    trade = await floor.trade(Side.BUY, "0.01")
+    if reason == "halted":
+        async with floor.world.cli.transaction() as book:
+            await book.halt(PORTFOLIO, "a person said so")
+    changes: dict[str, dict[str, Any]] = {
+        "unknown_account": {"account": "elsewhere"},
+        "instrument_not_tradable": {"instrument": "XYZ/USDT"},
+        "quantity_off_grid": {"quantity": Decimal("0.010001")},
+    }
+    signal = floor.signal(replace(trade, **changes.get(reason, {})))
+    if reason == "deadline":
+        return replace(signal, deadline_us=floor.event_us() - 10_000_000)
+    return replace(signal, trades=()) if reason == "no_trades" else signal
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["halted", "deadline", "no_trades", "unknown_account", "instrument_not_tradable", "quantity_off_grid"],
+)
+async def test_a_refused_signal_says_why_and_is_not_repeated(floor: Floor, reason: str) -> None:
+    executor = await floor.executor()
+    signal = await _refusable(floor, reason)
+    await executor.take(signal)
+    state = floor.world.states()[-1]
+    assert (state.reason, state.ledger_version) == (reason, signal.ledger_version + 1)
+    assert state.not_before_us == signal.event_time_us + 5_000_000
+    assert (floor.parents(), floor.reserved()) == ([], 0)
+    await executor.take(signal)
+    assert floor.version() == state.ledger_version
+    assert executor.measured("signals_total", outcome=reason) == 1
+
+
+async def test_a_signal_that_breaks_a_rule_of_the_ledger_does_not_hold_up_the_next(floor: Floor) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    twice = await floor.trade(Side.BUY, "0.01")
+    await executor.take(floor.signal(twice, twice))  # one id for two trades
+    state = floor.world.states()[-1]
+    assert (state.reason, state.not_before_us > 0) == ("ledger_refused", True)
+    accepted = await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "next"))
+    await floor.holds()
+    await executor.take(replace(accepted, ledger_version=floor.version()))  # its id is taken
+    assert executor.measured("signals_total", outcome="ledger_refused") == 2
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "last"))
+
+
+async def test_nothing_is_judged_before_a_market_is_seen(floor: Floor) -> None:
+    floor.market_runs = False
+    await asyncio.sleep(0.1)
+    executor = Executor(floor, "executor-1", [floor.account], (await floor.executor()).desk.settings)
+    signal = floor.signal(await floor.trade(Side.BUY, "0.01"))
+    with pytest.raises(UnreachableError, match="no full frame"):
+        await executor.take(signal)
+    assert floor.version() == signal.ledger_version
+    await executor.crash()
+
+
+async def test_what_funds_do_not_allow_is_made_smaller_and_what_is_left_nothing_for_closes(floor: Floor) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    large, none = await floor.trade(Side.BUY, "9", "large"), await floor.trade(Side.BUY, "1", "none", base="ETH")
+    await floor.accepted(executor, large, none)
+    rows = {row["parent_id"]: row for row in floor.parents()}
+    assert 0 < rows[large.trade_id]["quantity"] < 9
+    await floor.until(lambda: none.trade_id in floor.closings(), "the second closed")
+    assert floor.closings()[none.trade_id] == "no_funds"
+    await floor.holds()
+
+
+async def test_a_dry_run_is_marked_and_sends_nothing(floor: Floor) -> None:
+    async with floor.world.cli.transaction() as book:
+        await book.apply_portfolio(PORTFOLIO, '{"portfolio":"core"}', [floor.account], dry_run=True)
+        await book.bump(PORTFOLIO, "applied", 0)
+    executor = await floor.executor()
+    floor.reconciler()
+    signal = replace(floor.signal(await floor.trade(Side.BUY, "0.01")), document_version=2)
+    await executor.take(signal)
+    await floor.until(floor.at_rest, "released")
+    assert [row["dry_run"] for row in floor.parents()] == [True]
+    events = [m for m in floor.world.emitted() if isinstance(m, ParentEvent | OrderEvent)]
+    assert events
+    assert all(event.dry_run for event in events)
+    assert floor.world.states()[-1].not_before_us == signal.deadline_us
+    assert (floor.children(), floor.reserved()) == ([], 0)
+    assert [order for order in floor.journal().orders.values() if order.account == floor.account] == []
+    assert SHARD in executor.ownership.shards
+
+
+async def test_a_zombie_decides_nothing_and_its_facts_count(floor: Floor) -> None:
+    zombie = await floor.executor("zombie", deaf=True)
+    floor.reconciler()
+    await floor.fault("latency", latency_ms=1_000)
+    trade = await floor.trade(Side.BUY, "0.01")
+    await floor.accepted(zombie, trade)
+    owner = await floor.executor("owner", accounts=["counter"])  # takes the shard; it cannot look the order up itself
+    with pytest.raises(FencedError, match="no longer the newest"):
+        await zombie.take(floor.signal(await floor.trade(Side.BUY, "0.01", "more")))
+    await floor.until(lambda: floor.children()[0]["state"] == "filled", "the zombie's answer is recorded")
+    await floor.holds()
+    assert floor.closings() == {trade.trade_id: "filled"}
+    assert owner.measured("order_fill_ratio_count", venue="binance") == 1
+    assert zombie.measured("order_fill_ratio_count", venue="binance") == 0
+    assert len(floor.parents()) == 1
+
+
+async def test_work_of_a_shard_that_is_taken_over_is_found_without_a_signal(floor: Floor) -> None:
+    first = await floor.executor("first", patient=True)
+    await floor.accepted(first, await floor.trade(Side.BUY, "0.01"), lifetime_seconds=60)
+    await floor.open_order()
+    second = Executor(floor, "second", [floor.account], first.desk.settings, deaf=True)
+    floor.join(second)
+    await second.start(shards=())
+    await first.crash()
+    await second.ownership.take([SHARD])
+    floor.event_offset_us += 61_000_000
+    floor.reconciler()
+    await floor.holds()
+    assert list(floor.closings().values()) == ["deadline"]
+
+
+async def test_a_crash_between_commit_and_request_leaves_an_order_that_is_looked_up(floor: Floor) -> None:
+    first = await floor.executor("first")
+    sent = first.venues[floor.account]
+    sent.place = _never  # type: ignore[method-assign]  # it dies before the request leaves
+    await floor.accepted(first, await floor.trade(Side.BUY, "0.01"))
+    await asyncio.sleep(0.1)
+    await first.crash()
+    assert [child["state"] for child in floor.children()] == ["submitted"]
+    assert floor.gateway.times("POST /api/v3/order") == []
+    await floor.executor("second")
+    floor.reconciler()
+    await floor.holds()
+    assert [child["state"] for child in floor.children()] == ["rejected", "filled"]
+    assert len(floor.gateway.times("POST /api/v3/order")) == 1
+
+
+async def _never(*_: object) -> Any:
+    await asyncio.Event().wait()

@@ -1,0 +1,187 @@
+"""Ledger against venue: transfers nobody told of, fills nobody heard of, and money that is missing."""
+
+import asyncio
+import time
+from decimal import Decimal
+
+from trading_floor import Floor
+
+from ledger_worlds import NOW_US, PORTFOLIO
+from trimtab.domain.orders import Side
+from trimtab.messages import Break
+from trimtab.ports.ledger import UNALLOCATED
+
+
+def _breaks(floor: Floor, kind: str = "") -> list[Break]:
+    return [m for m in floor.world.emitted() if isinstance(m, Break) and kind in {"", m.kind}]
+
+
+async def test_a_deposit_on_an_account_of_its_own_is_booked_to_its_portfolio(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    assert await compare() == ()
+    await floor.control("deposit", account=floor.account, asset="USDT", amount="250.5")
+    assert await compare() == ()  # one look is not enough
+    for _ in range(3):
+        await compare()
+    await floor.holds()
+    assert floor.world.balances()[PORTFOLIO, floor.account, "USDT"][0] == Decimal("100250.5")
+    (found,) = _breaks(floor)
+    assert (found.kind, found.difference, found.resolution, found.portfolio_id) == (
+        "external_transfer",
+        Decimal("250.5"),
+        "booked",
+        PORTFOLIO,
+    )
+    state = floor.world.states()[-1]
+    assert state.reason == "external_transfer"
+    # The wall clock that dates a deposit is no event time: a portfolio on a recorded market must not move to today.
+    assert state.event_time_us == NOW_US < time.time_ns() // 1_000 - 10**12
+
+
+async def test_two_deposits_of_the_same_size_are_two(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    for _ in range(2):
+        await floor.control("deposit", account=floor.account, asset="ETH", amount="1")
+        await compare()
+        await compare()
+    await compare()
+    await floor.holds()
+    assert [found.difference for found in _breaks(floor)] == [1, 1]
+
+
+async def test_a_deposit_on_a_shared_account_belongs_to_nobody_yet(floor: Floor) -> None:
+    await floor.world.add_portfolio("other", account=floor.account)
+    compare = floor.reconciler().comparing.compare
+    await floor.control("deposit", account=floor.account, asset="USDT", amount="7")
+    for _ in range(3):
+        await compare()
+    await floor.holds()
+    assert floor.world.balances()[UNALLOCATED, floor.account, "USDT"][0] == 7
+    assert [found.portfolio_id for found in _breaks(floor)] == [""]
+
+
+async def test_missing_money_is_told_once_and_halts_everyone_on_the_account(floor: Floor) -> None:
+    await floor.world.add_portfolio("other", account=floor.account)
+    await floor.world.add_portfolio("elsewhere", account="another")
+    compare = floor.reconciler().comparing.compare
+    await floor.control("withdraw", account=floor.account, asset="USDT", amount="10")
+    for _ in range(5):
+        await compare()
+    (found,) = _breaks(floor)
+    assert (found.kind, found.difference, found.resolution) == ("unexplained", -10, "")
+    assert floor.halt_reason() == f"{floor.account} lacks 10 USDT"
+    assert floor.halt_reason("other") == floor.halt_reason()
+    assert floor.halt_reason("elsewhere") == ""
+    assert (await floor.world.reconciler.sums(floor.account))["USDT"] == 100_000
+
+
+async def test_more_missing_money_is_told_again_and_halts_again(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    await floor.control("withdraw", account=floor.account, asset="USDT", amount="10")
+    for _ in range(3):
+        await compare()
+    async with floor.world.cli.transaction() as book:
+        await book.resume(PORTFOLIO)
+    for _ in range(3):
+        await compare()
+    assert floor.halt_reason() == ""  # a person has seen this one
+    await floor.control("withdraw", account=floor.account, asset="USDT", amount="1")
+    for _ in range(3):
+        await compare()
+    assert floor.halt_reason() == f"{floor.account} lacks 11 USDT"
+    assert [(b.difference, b.resolution) for b in _breaks(floor)] == [(-10, ""), (-10, "changed"), (-11, "")]
+
+
+async def test_a_break_that_goes_away_is_closed_and_the_halt_stays(floor: Floor) -> None:
+    reconciler = floor.reconciler()
+    await floor.control("withdraw", account=floor.account, asset="BTC", amount="0.1")
+    for _ in range(3):
+        await reconciler.comparing.compare()
+    await reconciler.settling.sweep_once()
+    assert reconciler.meter.registry.get_sample_value("open_breaks", {"kind": "unexplained"}) == 1
+    await floor.control("deposit", account=floor.account, asset="BTC", amount="0.1")
+    await reconciler.comparing.compare()
+    assert [(found.kind, found.resolution) for found in _breaks(floor)] == [
+        ("unexplained", ""),
+        ("unexplained", "gone"),
+    ]
+    assert floor.halt_reason() != ""
+    await reconciler.settling.sweep_once()
+    assert reconciler.meter.registry.get_sample_value("open_breaks", {"kind": "unexplained"}) == 0
+    await floor.holds()
+
+
+async def test_nothing_is_compared_while_an_order_is_out(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    compare = floor.reconciler().comparing.compare
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    order = await floor.open_order()
+    await floor.control("deposit", account=floor.account, asset="USDT", amount="5")
+    for _ in range(4):
+        assert await compare() == ()
+    assert _breaks(floor) == []
+    await floor.hit(order, "0.01")
+    await floor.until(floor.at_rest, "settled")
+    for _ in range(2):
+        await compare()
+    await floor.holds()
+    assert [found.difference for found in _breaks(floor)] == [5]
+
+
+async def test_a_fill_that_nobody_heard_of_is_found_and_settled(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    reconciler = floor.reconciler()
+    trade = await floor.trade(Side.BUY, "0.01")
+    await floor.accepted(executor, trade, lifetime_seconds=100)
+    order = await floor.open_order()
+    await executor.crash()
+    await floor.hit(order, "0.004")
+    await asyncio.sleep(0.3)
+    await asyncio.gather(reconciler.comparing.compare(), reconciler.comparing.compare())
+    await floor.until(lambda: [f.quantity for f in floor.fills()] == [Decimal("0.004")], "found")
+    (found,) = _breaks(floor)
+    assert (found.kind, found.asset, found.difference) == ("missed_fill", "BTC", Decimal("0.004"))
+    await floor.hit(order, "0.006")
+    await reconciler.comparing.compare()
+    assert len(_breaks(floor, "missed_fill")) == 2
+    await floor.executor("executor-2", patient=True)
+    await floor.holds()
+    assert floor.closings() == {trade.trade_id: "filled"}
+
+
+async def test_a_fill_the_executor_is_about_to_record_is_not_called_missed(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    reconciler = floor.reconciler()
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    order = await floor.open_order()
+    await asyncio.sleep(0.3)
+    await asyncio.gather(floor.hit(order, "0.01"), *(reconciler.comparing.compare() for _ in range(3)))
+    await floor.holds()
+    assert _breaks(floor) == []
+
+
+async def test_a_venue_that_does_not_answer_is_no_difference(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    await compare()
+    await floor.fault("error_before", endpoint="GET /api/v3/account", count=2)
+    for _ in range(2):
+        assert await compare() == ()
+    assert (_breaks(floor), floor.halt_reason()) == ([], "")
+
+
+async def test_one_fill_that_cannot_be_booked_does_not_keep_the_others(floor: Floor) -> None:
+    executor = await floor.executor()
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    await floor.until(floor.fills, "filled")
+    fill = floor.fills()[0]
+    floor.world.ask(
+        "INSERT INTO ledger.fill SELECT venue, account, 'A:0', client_order_id, parent_id, portfolio_id, instrument,"
+        " base, quote, side, price, 1, 0, 'USDT', liquidity, event_time_us - 1 FROM ledger.fill WHERE trade_id = %s"
+        " ON CONFLICT DO NOTHING",
+        fill.trade_id,
+    )
+    floor.world.ask("UPDATE ledger.balance SET posted = 1000 WHERE asset = 'USDT'")
+    await floor.reconciler().settling.sweep_once()
+    booked = {f.trade_id for f in floor.fills()} - {f.trade_id for f in await floor.world.reconciler.unsettled_fills()}
+    assert fill.trade_id in booked
+    assert "cannot be booked" in floor.halt_reason()
