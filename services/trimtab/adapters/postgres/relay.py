@@ -21,6 +21,8 @@ Send = Callable[[str, bytes, bytes, list[tuple[str, bytes]]], Awaitable[Place]]
 FindPublished = Callable[[str, Mapping[int, int]], Awaitable[Mapping[str, Place]]]
 
 _BLOCKED_SECONDS = 0.05
+# After a commit the orders it allows go out first; and commits that come close together leave together.
+_BREATH_SECONDS = 0.002
 _KEYS_MAX = 16
 _ROWS_MAX = 200
 
@@ -77,6 +79,7 @@ class Relay:
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
                 async with asyncio.timeout(pause):
                     await self._due.wait()
+            await asyncio.sleep(_BREATH_SECONDS)
 
     async def drain(self) -> int:
         """Publish what may be published now; return how many rows were marked sent.
