@@ -34,7 +34,7 @@ def demo(
     from trimtab.demo.cast import PORTFOLIOS
     from trimtab.demo.play import Play, Script
     from trimtab.demo.show import Show
-    from trimtab.demo.stage import MarketChoice, Stage
+    from trimtab.demo.stage import LIVELY, MarketChoice, Stage
     from trimtab.settings import LogSettings
 
     kills = _kills(kill or [])
@@ -47,7 +47,7 @@ def demo(
     log.parent.mkdir(parents=True, exist_ok=True)
     with Show() as show, log.open("a") as stream:
         configure_logs(LogSettings(format="console"), "demo", stream=stream)
-        stage = Stage(home, market, on_event=show.event)
+        stage = Stage(home, market, tuning={} if tape else LIVELY, on_event=show.event)
         try:
             script = Script(length, portfolios or PORTFOLIOS, kills)
             summary = asyncio.run(Play(stage, script, show.progress).run())

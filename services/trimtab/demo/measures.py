@@ -61,9 +61,11 @@ class Measures:
             return
         for portfolio_id, state in self.states.items():
             drift = largest_drift(state, portfolios[portfolio_id], market) if portfolio_id in portfolios else None
-            if drift is not None:
+            if drift is None:
+                continue
+            self.drifts[portfolio_id] = drift
+            if _funded(state, portfolios[portfolio_id]):
                 self.first_drifts.setdefault(portfolio_id, drift)
-                self.drifts[portfolio_id] = drift
 
     def orders_by_outcome(self) -> dict[str, int]:
         """Return placed, filled, rejected, unknown (still so) and ever_unknown."""
@@ -76,6 +78,12 @@ class Measures:
             "unknown": states[OrderState.UNKNOWN] + states[OrderState.SUBMITTED],
             "ever_unknown": len(self.ever_unknown),
         }
+
+
+def _funded(state: PortfolioState, portfolio: Portfolio) -> bool:
+    """Tell whether everything a portfolio starts with has arrived: it starts with some of every target."""
+    held = {position.asset for position in state.positions if position.posted}
+    return held >= {asset for asset, weight in portfolio.targets if weight}
 
 
 def largest_drift(state: PortfolioState, portfolio: Portfolio, market: Market) -> Decimal | None:

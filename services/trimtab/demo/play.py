@@ -25,7 +25,7 @@ from trimtab.settings import DriftSettings
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
 _SETTLE_SECONDS_MAX = 60.0
-_CLOSE_IN_SECONDS_MAX = 30.0
+_CLOSE_IN_SECONDS_MAX = 45.0
 _POLL_SECONDS = 0.25
 
 
@@ -83,7 +83,6 @@ class Play:
             await asyncio.to_thread(stage.start_services)
             sim.resume()
             await hand_out(ledger, cast, prices, lambda: self._pause("booking the venue's balances"))
-            watch.measures.first_drifts.clear()  # until now money was only on its way
             await self._trade()
             await self._close_in(process.settings.drift)
             await self._come_to_rest(ledger)

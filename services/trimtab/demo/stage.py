@@ -24,6 +24,11 @@ from trimtab.settings import FILE_VARIABLE, Settings, load_settings
 
 SERVICES = ("ingest", "drift", "executor", "reconciler")
 ROLES = {"executor": "trimtab_executor", "reconciler": "trimtab_reconciler", "cli": "trimtab_cli"}
+# The synthetic market of a demo moves in a minute as a real one does in a day: signals and patience age faster with it.
+LIVELY: Mapping[str, Any] = {
+    "drift": {"signal_lifetime_seconds": 12},
+    "executor": {"patience_seconds": 4, "rest_seconds_min": 1, "depth_share_max": "0.03"},
+}
 _STACK_PARTS = ("kafka", "registry", "postgres")
 
 
