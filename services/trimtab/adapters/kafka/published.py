@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import stamina
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from trimtab.adapters.kafka.client import Complaints, consumer_config
@@ -38,7 +39,12 @@ class PublishedEvents:
         # No group is joined and nothing is committed; librdkafka asks for a name all the same.
         consumer = Consumer(config | {"group.id": "trimtab-read-back", "isolation.level": "read_uncommitted"})
         try:
-            return self._scan(consumer, f"{self._kafka.topic_prefix}{topic}", after)
+            # A broker that has just started says for a moment that it leads nothing.
+            retrying = stamina.retry_context(on=KafkaException, attempts=None, timeout=_ANSWER_SECONDS_MAX)
+            for attempt in retrying:
+                with attempt:
+                    return self._scan(consumer, f"{self._kafka.topic_prefix}{topic}", after)
+            raise AssertionError("retries end with a result or an error")
         except KafkaException as error:
             raise UnreachableError("Kafka", self._kafka.bootstrap_servers, error.args[0].str()) from error
         finally:
