@@ -48,8 +48,10 @@ up: env
 down: env
 	$(BIN)/trimtab down
 
+# the containers of docker-compose.yml, then every suite that runs on the shared stack once more on testcontainers'
 compose-test: env
 	$(BIN)/pytest -m compose tests/e2e/compose
+	TRIMTAB_TEST_STACK=containers $(BIN)/pytest -m stack tests
 
 # needs uv; the image's lock is a part of the whole one, so that both have the same versions
 lock:

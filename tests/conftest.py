@@ -15,3 +15,10 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
     """A simulated exchange of its own, on a synthetic market that runs in real time."""
     async with simulated_exchange(tmp_path, "--synthetic", "7") as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()) and item.get_closest_marker("compose") is None:
+            item.add_marker(pytest.mark.stack)

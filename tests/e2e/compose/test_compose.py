@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from trimtab.demo.oracle import judge
+from trimtab.demo.oracle import Verdict, judge
 from trimtab.exchange.journal import read_journal
 
 ROOT = Path(__file__).parents[3]
@@ -119,7 +119,11 @@ def test_a_killed_executor_neither_doubles_an_order_nor_loses_a_fill(stack: Stac
 
     stack.trimtab("halt", "--all", "--reason", "the test is over")
     until("rest", lambda: _at_rest(stack.trimtab("status")))
-    _hold_the_bill_to_the_journal(stack, tmp_path / "journal")
+    # The reconciler books a deposit only while nothing of the account is in flight.
+    until("the deposit in the ledger", lambda: _verdict(stack, tmp_path / "journal").ledger_equals_venue)
+    verdict = _verdict(stack, tmp_path / "journal")
+    assert verdict.venue_trades > before
+    assert verdict.holds, verdict
 
 
 def test_prometheus_reaches_every_service(stack: Stack) -> None:
@@ -137,32 +141,20 @@ def _at_rest(status: dict[str, Any]) -> bool:
     return quiet and not reserved and status["outbox_lag_seconds"] == 0
 
 
-def _hold_the_bill_to_the_journal(stack: Stack, journal: Path) -> None:
+def _verdict(stack: Stack, journal: Path) -> Verdict:
+    """Hold ledger and topic to what the exchange itself wrote down."""
     journal.write_text(stack.inside("exchange", "cat", "/tmp/journal"))
-    rows = stack.inside(
-        "postgres",
-        "psql",
-        "-U",
-        "trimtab_owner",
-        "-d",
-        "trimtab",
-        "-At",
-        "-F",
-        " ",
-        "-c",
-        "SELECT account, trade_id FROM ledger.fill",
-    ).split()  # fmt: skip - the command reads as it is typed
+    query = "SELECT account, trade_id FROM ledger.fill"
+    words = stack.inside(
+        "postgres", "psql", "-U", "trimtab_owner", "-d", "trimtab", "-At", "-F", " ", "-c", query
+    ).split()
     status = stack.trimtab("status")
     sums: dict[str, Decimal] = {}
     for held in [*status["unallocated"], *(held for each in status["portfolios"] for held in each["holdings"])]:
         sums[held["asset"]] = sums.get(held["asset"], Decimal(0)) + Decimal(held["posted"])
-
-    verdict = judge(
+    return judge(
         read_journal(journal),
-        zip(rows[::2], rows[1::2], strict=True),
+        zip(words[::2], words[1::2], strict=True),
         [(fill["account"], fill["trade_id"]) for fill in stack.fills()],
         {ACCOUNT: sums},
     )
-
-    assert verdict.venue_trades > 0
-    assert verdict.holds, verdict
