@@ -20,5 +20,7 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()) and item.get_closest_marker("compose") is None:
+        found = getattr(item, "_fixtureinfo", None)
+        definitions = found.name2fixturedefs.get("stack", ()) if found is not None else ()
+        if any(definition.scope == "session" for definition in definitions):
             item.add_marker(pytest.mark.stack)
