@@ -86,6 +86,7 @@ async def trading_line(folder: Path, on_event: OnEvent) -> AsyncIterator[Trading
             try:
                 yield TradingLine(stage, measures, events)
             finally:
+                sim.pause()  # the watch reads until nothing more comes
                 await asyncio.to_thread(watch.stop)
                 watch.close()
     finally:
