@@ -10,6 +10,7 @@ from ledger_worlds import NOW_US, PORTFOLIO
 from trimtab.domain.orders import Side
 from trimtab.messages import Break
 from trimtab.ports.ledger import UNALLOCATED
+from trimtab.ports.venue import ExecutionReport, Reconnected
 
 
 def _breaks(floor: Floor, kind: str = "") -> list[Break]:
@@ -155,7 +156,15 @@ async def test_a_fill_the_executor_is_about_to_record_is_not_called_missed(floor
     await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
     order = await floor.open_order()
     await asyncio.sleep(0.3)
-    await asyncio.gather(floor.hit(order, "0.01"), *(reconciler.comparing.compare() for _ in range(3)))
+    take = executor.watches[0]._take
+
+    async def slowly(event: ExecutionReport | Reconnected) -> None:
+        await asyncio.sleep(0.2)
+        await take(event)
+
+    executor.watches[0]._take = slowly  # type: ignore[method-assign]  # a busy executor
+    await floor.hit(order, "0.01")
+    await reconciler.comparing.compare()
     await floor.holds()
     assert _breaks(floor) == []
 

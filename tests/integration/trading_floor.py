@@ -7,6 +7,7 @@ exchange stands a gateway that can lose, cut or empty an answer and knows what w
 """
 
 import asyncio
+import io
 import itertools
 import json
 import time
@@ -49,6 +50,7 @@ from trimtab.settings import AccountSettings, ExecutorSettings, ReconcilerSettin
 
 SHARD = 3
 WAIT_SECONDS_MAX = 60.0
+ENDING_SECONDS_MAX = 15.0
 FRAME_SECONDS = 0.03
 FAST = {"lookup_interval_seconds": 0.05, "lookup_after_ms": 100, "lease_seconds": 3.0, "depth_share_max": "1"}
 _numbers = itertools.count(1)
@@ -131,6 +133,19 @@ async def gateway_before(upstream: str) -> AsyncIterator[tuple[Gateway, str]]:
         await runner.cleanup()
 
 
+async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks, once, as a shutdown does; every one of them has to end."""
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    _, alive = await asyncio.wait(tasks, timeout=ENDING_SECONDS_MAX)
+    stacks = io.StringIO()
+    for task in alive:
+        task.print_stack(file=stacks)
+    assert not alive, f"goes on after its cancellation:\n{stacks.getvalue()}"
+
+
 class Executor:
     """One executor: everything its `__main__` wires, on the floor's ledger and frames. `crash` drops it as it is."""
 
@@ -184,9 +199,7 @@ class Executor:
         """End every loop and every request where it stands."""
         tasks = [*self._tasks, *self.work._tasks]
         self._tasks = []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
         for venue in self.venues.values():
             await venue.close()
 
@@ -533,8 +546,7 @@ class Floor:
             if isinstance(party, Executor):
                 await party.crash()
             else:
-                party.sweeping.cancel()
-                await asyncio.gather(party.sweeping, return_exceptions=True)
+                await ended([party.sweeping])
                 await party.comparing._venue.close()
         await self.counterparty.close()
         ours = open_account(self.account, self.settings)
@@ -599,8 +611,7 @@ async def open_floor(
         try:
             yield floor
         finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            await ended([playing])
             async with http.delete(f"{exchange.http}/sim/faults"):
                 pass
             await floor.close()
