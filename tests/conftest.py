@@ -22,5 +22,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         found = getattr(item, "_fixtureinfo", None)
         definitions = found.name2fixturedefs.get("stack", ()) if found is not None else ()
-        if any(definition.scope == "session" for definition in definitions):
+        if definitions and definitions[-1].scope == "session":  # the last is the one it gets
             item.add_marker(pytest.mark.stack)

@@ -135,7 +135,7 @@ def load_codec(registry_url: str, topic_prefix: str = "", *, wait_seconds: float
             ids, missing = _ids(registry, topic_prefix)
     if missing:
         raise SchemaMissingError(
-            f"schema registry at {registry_url} does not have this version's schema of {', '.join(missing)}: "
+            f"schema registry at {registry.address} does not have this version's schema of {', '.join(missing)}: "
             "run trimtab topics apply"
         )
     return Codec(ids, registry.schema)

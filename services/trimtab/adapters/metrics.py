@@ -56,9 +56,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("orders_total", "counter", "orders answered, by the state the answer left them in", ("venue", "state")),
     Metric("orders_unknown_total", "counter", "orders whose outcome was unknown at first", ("venue",)),
     Metric("unknown_orders", "gauge", "orders whose outcome is unknown now", ("venue", "account")),
-    Metric(
-        "unknown_order_age_seconds", "gauge", "age of the oldest of them; 0 if there is none", ("venue", "account")
-    ),
+    Metric("unknown_order_age_seconds", "gauge", "age of the oldest of them; 0 if there is none", ("venue", "account")),
     Metric("order_fill_ratio", "histogram", "filled share of a parent order when it closes", ("venue",), _SHARE),
     Metric("slippage_ratio", "gauge", "last fill's price against its decision price, worse is more", ("venue",)),
     Metric("slippage_budget_utilization", "histogram", "slippage over the signal's budget", ("venue",), _SHARE),

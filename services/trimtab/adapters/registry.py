@@ -1,6 +1,7 @@
 """Schema registry: registration and compatibility at deploy time, ids at start. A running service never registers."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -19,6 +20,8 @@ ANSWER_SECONDS_MAX = 3
 
 _NOT_FOUND = {40401, 40402, 40403}  # subject, version, schema
 _NO_LEVEL = 40408
+
+_USER_INFO = re.compile(r"//[^/@]*@")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +43,7 @@ def _asking(call: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:  # noqa: BLE001 - its HTTP client raises classes that it does not export
             registry = args[0]
             assert isinstance(registry, SchemaRegistry)
-            raise UnreachableError("schema registry", registry.url, str(error) or type(error).__name__) from None
+            raise UnreachableError("schema registry", registry.address, str(error) or type(error).__name__) from None
 
     return asked
 
@@ -49,7 +52,7 @@ class SchemaRegistry:
     """What trimtab asks of a Confluent-compatible registry. Every method raises UnreachableError if it cannot."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.address = _USER_INFO.sub("//", url)  # as it may be shown
         self._client = SchemaRegistryClient({"url": url, "timeout": ANSWER_SECONDS_MAX, "max.retries": 0})
 
     @_asking

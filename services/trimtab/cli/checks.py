@@ -41,7 +41,7 @@ def registry(settings: Settings) -> str:
     """The schema registry answers."""
     found = SchemaRegistry(settings.registry.url)
     subjects = sum(found.exists(subject_of(topic.name, settings.kafka.topic_prefix)) for topic in TOPICS)
-    return f"{subjects} of {len(TOPICS)} subjects at {settings.registry.url}"
+    return f"{subjects} of {len(TOPICS)} subjects at {found.address}"
 
 
 def topics(settings: Settings) -> str:

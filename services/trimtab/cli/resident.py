@@ -130,7 +130,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run with a folder and the market's options as JSON."""
     folder, options = arguments
     try:
-        live(Path(folder), KeptMarket(**json.loads(options)))
+        wanted = json.loads(options)
+        tapes = tuple(Path(tape) for tape in wanted.pop("tapes"))
+        live(Path(folder), KeptMarket(tapes=tapes, **wanted))
     except TrimtabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(int(getattr(error, "exit_code", 3)))

@@ -19,13 +19,15 @@ from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
-from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.settings import DriftSettings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
 _SETTLE_SECONDS_MAX = 60.0
 _CLOSE_IN_SECONDS_MAX = 45.0
+_STILL_SECONDS = 3.0
+_OUTAGE_SECONDS_MAX = 120.0
 _POLL_SECONDS = 0.25
 
 
@@ -116,17 +118,34 @@ class Play:
             await self._pause("trading")
 
     async def _close_in(self, settings: DriftSettings) -> None:
-        """Give what is under way the time to end: the bill is drawn when every portfolio rests within its band."""
-        deadline = time.monotonic() + _CLOSE_IN_SECONDS_MAX
-        while time.monotonic() < deadline and not self._stage.sim.status()["ended"]:
-            if all(item.within_band for item in outcomes(self._cast, self._watch, settings)):
+        """Give what is under way the time to end: the bill is drawn when every portfolio rests within its band.
+
+        The time counts from the last stretch without frames: without a market nobody can close in on anything.
+        """
+        measures = self._watch.measures
+        began = moved = time.monotonic()
+        deadline, frames = began + _CLOSE_IN_SECONDS_MAX, measures.frames
+        while not self._over_tape():
+            now = time.monotonic()
+            if measures.frames != frames:
+                frames, moved = measures.frames, now
+            elif now - moved > _STILL_SECONDS and now - began < _OUTAGE_SECONDS_MAX:
+                deadline = now + _CLOSE_IN_SECONDS_MAX
+            if now > deadline or all(o.within_band for o in outcomes(self._cast, self._watch, settings)):
                 return
             await self._pause("closing in")
 
     def _over(self, began: float) -> bool:
         if self._script.seconds is not None and time.monotonic() - began >= self._script.seconds:
             return True
-        return bool(self._stage.sim.status()["ended"])
+        return self._over_tape()
+
+    def _over_tape(self) -> bool:
+        """Tell whether the tape has ended. Raise InvalidValueError if it broke in the middle."""
+        status = self._stage.sim.status()
+        if status["broken"]:
+            raise InvalidValueError("--tape", status["broken"], "a recording that can be read to its end")
+        return bool(status["ended"])
 
     async def _come_to_rest(self, ledger: PublishingLedger) -> None:
         """Stop deciding, take open orders back, and wait until nothing is in flight and everything is published."""

@@ -108,6 +108,7 @@ class Controls:
                 "paused": venue.clock.paused,
                 "events": venue.events,
                 "ended": venue.ended,
+                "broken": venue.broken,
                 "messages_sent": venue.hub.sent,
                 "connections": len(venue.hub.connections),
                 "symbols": sorted(venue.engine.instruments),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import chain
 
@@ -11,6 +12,7 @@ from trimtab.exchange.controls import Controls
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, schedule
 from trimtab.exchange.market import Market, MarketEvent
+from trimtab.exchange.recorded import TapeError
 from trimtab.exchange.rest import PublicRest, answer
 from trimtab.exchange.signing import signed_part
 from trimtab.exchange.sockets import Sockets
@@ -71,6 +73,14 @@ class _Server:
 
     async def _play(self) -> None:
         """Let events happen when they are due."""
+        try:
+            await self._play_on()
+        except TapeError as error:
+            self._venue.broken = str(error)
+            print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the exchange's own word to its user
+        self._venue.ended = True
+
+    async def _play_on(self) -> None:
         venue, clock = self._venue, self._venue.clock
         for number, event in enumerate(self._events, 1):
             while (wait := clock.seconds_until(event.time_us)) > 0:  # noqa: ASYNC110 - speed and pause change meanwhile
@@ -78,7 +88,6 @@ class _Server:
             venue.market(event)
             if number % _BATCH == 0:
                 await asyncio.sleep(0)
-        venue.ended = True
 
     async def _misbehave(self, seed: int) -> None:
         """Arm the scheduled faults at their times."""

@@ -47,6 +47,7 @@ class Venue:
         self.tapes = {symbol: Tape() for symbol in market.instruments}
         self.events = 0
         self.ended = False
+        self.broken = ""  # why a recording could not be played to its end
         self._broadcast = Broadcast(self.hub, self.tapes)
         self._last_us = market.start_us
         journal.write("opened", market.start_us, symbols=sorted(market.instruments), market=type(market).__name__)

@@ -1,7 +1,9 @@
 """Whether a signal may be acted on: judged against the ledger's version of its portfolio, in words."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from trimtab.domain.amounts import CONTEXT
 from trimtab.domain.market import Market
 from trimtab.domain.orders import ParentOrder, ParentState
 from trimtab.messages import Signal, Trade
@@ -65,9 +67,14 @@ def _objection(signal: Signal, row: PortfolioRow, market: Market, accounts: froz
             return "unknown_account"
         if instrument is None or not instrument.tradable:
             return "instrument_not_tradable"
-        if trade.quantity <= 0 or trade.quantity % instrument.step or trade.limit_price <= 0:
+        if trade.quantity <= 0 or not _on_grid(trade.quantity, instrument.step) or trade.limit_price <= 0:
             return "quantity_off_grid"
     return ""
+
+
+def _on_grid(quantity: Decimal, step: Decimal) -> bool:
+    # In the ledger's context: the default one refuses a quotient of more than 28 digits.
+    return CONTEXT.remainder(quantity, step) == 0
 
 
 def _parent(signal: Signal, trade: Trade, shard: int) -> ParentOrder:

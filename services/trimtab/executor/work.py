@@ -75,8 +75,9 @@ class Work:
 
     def _look(self) -> None:
         for portfolio_id, items in self._items.items():
-            if portfolio_id not in self._running and any(self._move(item, items) is not None for item in items):
-                self.run(portfolio_id, self._advance(portfolio_id))
+            with surviving(self._desk.log, self._desk.meter, "no move can be decided", portfolio_id=portfolio_id):
+                if portfolio_id not in self._running and any(self._move(item, items) is not None for item in items):
+                    self.run(portfolio_id, self._advance(portfolio_id))
 
     def run(self, portfolio_id: str, work: Request) -> None:
         """Start a piece of a portfolio's work; until it ends, no frame starts another for it."""

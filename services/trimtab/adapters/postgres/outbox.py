@@ -10,6 +10,8 @@ from trimtab.messages import Message
 from trimtab.topics import topic_of
 
 EVENT_ID_HEADER = "event-id"
+# Less than a broker takes by default, headers included: what is written must be able to leave.
+PAYLOAD_BYTES_MAX = 900_000
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -45,13 +47,19 @@ class Outbox:
     async def emit(self, message: Message) -> None:
         """Put a message into the outbox; one with the id of an earlier one of its topic is dropped.
 
-        Raises LedgerRefusedError for a message without an event id or a key: others could not tell it from its copy.
+        Raises LedgerRefusedError for a message without an event id or a key (others could not tell it from its copy),
+        or one that no broker would take.
         """
         topic = topic_of(message)
         key = topic.key(message)
         event_id = getattr(message, "event_id", "")
         if not event_id or key is None:
             raise LedgerRefusedError(f"outbox: a message of {topic.name} needs an event id and a key")
+        payload = self._desk.encoder.encode(message)
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise LedgerRefusedError(
+                f"outbox: a message of {topic.name} has {len(payload)} bytes; allowed: {PAYLOAD_BYTES_MAX}"
+            )
         headers = [*self._desk.headers(), (EVENT_ID_HEADER, event_id.encode())]
         await self._statements.send(
             "add_message",
@@ -60,7 +68,7 @@ class Outbox:
                 "topic": topic.name,
                 "key": key,
                 "event_id": event_id,
-                "payload": self._desk.encoder.encode(message),
+                "payload": payload,
                 "header_names": [name for name, _ in headers],
                 "header_values": [value for _, value in headers],
             },

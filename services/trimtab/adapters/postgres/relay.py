@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from trimtab.adapters.postgres.sessions import Sessions
 from trimtab.adapters.postgres.statements import Statements
-from trimtab.domain.errors import TrimtabError
+from trimtab.domain.errors import TrimtabError, UnreachableError
 from trimtab.ports.metrics import Meter, Unmetered
 
 Place = tuple[int, int]  # partition and offset
@@ -110,11 +110,14 @@ class Relay:
             await statements.send("be_patient")
             await statements.send("be_patient_overall")
             values = {"writer": self._writer, "stale_seconds": self._stale_seconds, "keys_max": _KEYS_MAX}
-            try:
-                for head in await statements.rows("claim_keys", values):
+            for head in await statements.rows("claim_keys", values):
+                try:
                     await self._publish_key(statements, head, marked)
-            except _BrokerError as error:
-                failure = error.cause
+                except _BrokerError as error:
+                    failure = error.cause
+                    if isinstance(failure, UnreachableError):
+                        break
+                    # A message that no broker takes holds up its own key, not everybody's.
         self._attempted.difference_update(marked)
         if failure is not None:
             raise failure
