@@ -121,6 +121,9 @@ def test_halts_are_of_one_portfolio_or_of_everything(shell: Shell) -> None:
     assert not shell.document("status")["portfolios"][0]["halted"]
     assert shell.run("halt").exit_code == 2
     assert shell.run("status", "nobody").exit_code == 2
+    unknown = shell.run("halt", "--venue", "bnance")
+    assert unknown.exit_code == 2
+    assert "--venue: found 'bnance'; allowed: binance" in unknown.stderr
 
 
 def test_what_is_not_there_cannot_be_allocated(shell: Shell) -> None:

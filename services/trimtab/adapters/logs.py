@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 import orjson
+import stamina
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -28,6 +29,7 @@ def configure_logs(
     `stream` is standard error unless given.
     """
     stream = stream or sys.stderr
+    stamina.instrumentation.set_on_retry_hooks([])  # what is waited for is said where it is waited for
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -57,7 +57,6 @@ def run_service(name: str, flow: Callable[[Process], Awaitable[None]]) -> None:
     try:
         settings = load_settings()
         configure_logs(settings.log, name)
-        stamina.instrumentation.set_on_retry_hooks([])  # what is waited for is said where it is waited for
         meter = PrometheusMeter()
         serve_metrics(settings.metrics, meter)
         _quicken()

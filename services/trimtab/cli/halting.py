@@ -9,6 +9,7 @@ from trimtab.cli.output import Json, result, say
 from trimtab.cli.start import started
 
 if TYPE_CHECKING:
+    from trimtab.adapters.postgres.opening import PublishingLedger
     from trimtab.settings import Settings
 
 Portfolio = Annotated[str | None, typer.Argument(help="One portfolio; or use --all or --venue.")]
@@ -38,7 +39,6 @@ def resume(
 
 
 def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, everything: bool, as_json: bool) -> None:
-
     if (portfolio is not None) + (venue is not None) + everything != 1:
         raise typer.BadParameter("name exactly one of a portfolio, --all and --venue")
     concerned = asyncio.run(_switched(started(), portfolio, venue, reason))
@@ -51,11 +51,27 @@ def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, eve
 
 
 async def _switched(settings: "Settings", portfolio: str | None, venue: str | None, reason: str | None) -> list[str]:
-    """Throw the switch (`reason` None: lift it); return the portfolios concerned."""
+    """Throw the switch (`reason` None: lift it); return the portfolios concerned.
+
+    Raises:
+        InvalidValueError: if nobody knows the venue: a slip in an emergency must not look like a halt.
+
+    """
     from trimtab.cli.books import open_books
+    from trimtab.domain.errors import InvalidValueError
 
     scope, name = ("venue", venue) if venue is not None else ("all", "")
-    async with open_books(settings) as ledger, ledger.transaction() as book:
+    async with open_books(settings) as ledger:
+        known = {*settings.venues, *(await ledger.reports.accounts()).values()}
+        if venue is not None and venue not in known:
+            raise InvalidValueError("--venue", venue, ", ".join(sorted(known)) or "the name of a venue")
+        return await _thrown(ledger, portfolio, scope, name, reason)
+
+
+async def _thrown(
+    ledger: "PublishingLedger", portfolio: str | None, scope: str, name: str, reason: str | None
+) -> list[str]:
+    async with ledger.transaction() as book:
         if portfolio is None:
             switched = (
                 book.clear_switch(scope, name, 0) if reason is None else book.throw_switch(scope, name, reason, 0)

@@ -28,6 +28,12 @@ class Program(TyperGroup):
         except (TrimtabError, typer.TyperException) as error:
             code = exit_code(error)
             report(error, as_json="--json" in words)
+        except OSError as error:  # a path that cannot be used as asked
+            code = MISCONFIGURED
+            report(
+                InvalidValueError(str(error.filename or "path"), error.strerror, "a path that can be used so"),
+                as_json="--json" in words,
+            )
         except typer.Abort:
             code = INTERRUPTED
         sys.exit(code or 0)

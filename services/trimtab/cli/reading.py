@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import stamina
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from trimtab.adapters.avro import Codec, UndecodableError, load_codec
@@ -34,7 +35,10 @@ class Reading:
 
         """
         try:
-            ends = self._assign(topic, records_max)
+            # A broker that has just started, or made the topic, says for a moment that it leads nothing.
+            for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=_ANSWER_SECONDS_MAX):
+                with attempt:
+                    ends = self._assign(topic, records_max)
             found: list[tuple[int, Record[M]]] = []
             while any(self._places[number] < end for number, end in ends.items()):
                 found.extend(self._poll(topic))
