@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: bench env demo test lint format schema up down compose-test lock
+.PHONY: bench env demo test lint format schema up down compose-test container-test lock
 
 env: $(VENV)/.ready
 
@@ -48,9 +48,11 @@ up: env
 down: env
 	$(BIN)/trimtab down
 
-# the containers of docker-compose.yml, then every suite that runs on the shared stack once more on testcontainers'
 compose-test: env
 	$(BIN)/pytest -m compose tests/e2e/compose
+
+# every suite that runs on the shared Kafka, registry and PostgreSQL, once more on containers
+container-test: env
 	TRIMTAB_TEST_STACK=containers $(BIN)/pytest -m stack tests
 
 # needs uv; the image's lock is a part of the whole one, so that both have the same versions

@@ -27,6 +27,8 @@ _DEPOSIT_SHARE = Decimal("0.10")
 _SETTLE_SECONDS_MAX = 60.0
 _CLOSE_IN_SECONDS_MAX = 45.0
 _STILL_SECONDS = 3.0
+# Within this much of a tape everything that the script does has happened: ten times as fast it may last half a minute.
+_TAPE_SECONDS = 24.0
 _OUTAGE_SECONDS_MAX = 120.0
 _POLL_SECONDS = 0.25
 
@@ -101,7 +103,7 @@ class Play:
         began = time.monotonic()
         seconds = self._script.seconds
         kills = list(self._script.kills)
-        length = seconds if seconds is not None else 60.0
+        length = seconds if seconds is not None else _TAPE_SECONDS
         times = [length * 0.1 + length * 0.55 * (i + 0.5) / max(len(kills), 1) for i in range(len(kills))]
         paid = False
         while not self._over(began):
@@ -161,6 +163,14 @@ class Play:
             if time.monotonic() > deadline:
                 raise UnreachableError("the line", "this machine", "it did not come to rest; see its logs")
             await self._pause("settling")
+        # What was paid in while orders were open is booked only now; a difference that stays is the bill's to tell.
+        while not await self._agrees(ledger) and time.monotonic() < deadline:
+            await self._pause("comparing")
+
+    async def _agrees(self, ledger: PublishingLedger) -> bool:
+        sim = self._stage.sim
+        agreed = [await ledger.sums(account) == sim.balances(account) for account in self._cast.accounts]
+        return all(agreed) and await self._at_rest(ledger)
 
     async def _at_rest(self, ledger: PublishingLedger) -> bool:
         for account in self._cast.accounts:

@@ -29,6 +29,12 @@ class Sim:
         """Credit an account, as if somebody had sent it money."""
         self._call("/sim/deposit", {"account": account, "asset": asset, "amount": str(amount)})
 
+    def balances(self, account: str) -> dict[str, Decimal]:
+        """Return what an account really has, free and locked together, by asset; zeros left out."""
+        found = self._call(f"/sim/accounts/{account}")["balances"]
+        totals = {asset: Decimal(held["free"]) + Decimal(held["locked"]) for asset, held in found.items()}
+        return {asset: total for asset, total in totals.items() if total}
+
     def resume(self) -> None:
         """Let the market run."""
         self._call("/sim/resume", {})
