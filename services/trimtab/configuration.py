@@ -18,8 +18,7 @@ VALUE_LENGTH_MAX = 80
 ASSET = r"^[A-Z0-9]{1,20}$"
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 WINDOW = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-HTTP_URL = r"^https?://[^\s/]+"
-WEBSOCKET_URL = r"^wss?://[^\s/]+"
+INSTRUMENT = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"
 TOPIC_PREFIX = r"^([a-z0-9-]+\.)?$"
 
 # every pattern that a model uses, in words
@@ -27,8 +26,7 @@ PATTERNS = {
     ASSET: "upper-case letters and digits, at most 20",
     NAME: "lower-case letters, digits and hyphens, at most 63, not starting with a hyphen",
     WINDOW: 'from-to in UTC, as "08:00-16:30", "22:00-02:00" or "00:00-24:00"',
-    HTTP_URL: "an address that starts with http:// or https://",
-    WEBSOCKET_URL: "an address that starts with ws:// or wss://",
+    INSTRUMENT: 'base and quote in upper-case letters and digits, as "BTC/USDT"',
     TOPIC_PREFIX: "nothing, or lower-case letters, digits and hyphens ending in a dot",
 }
 
@@ -184,6 +182,10 @@ def _translated(error: ErrorDetails, path: str) -> Problem:
     return Problem(path, error["input"], allowed or re.sub(r"^(Input|Value) (should|must) be ", "", error["msg"]))
 
 
+def _bound(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _Wording = str | Callable[[dict[str, Any]], str]
 _MAPPING = "a mapping of keys to values"
 _NUMBER = "a number"
@@ -210,10 +212,10 @@ _ALLOWED: dict[str, _Wording] = {
     "decimal_max_places": lambda context: f"at most {context['decimal_places']} decimals",
     "decimal_max_digits": lambda context: f"at most {context['max_digits']} digits",
     "decimal_whole_digits": lambda context: f"at most {context['whole_digits']} digits before the point",
-    "greater_than": lambda context: f"a number above {context['gt']}",
-    "greater_than_equal": lambda context: f"a number of at least {context['ge']}",
-    "less_than": lambda context: f"a number below {context['lt']}",
-    "less_than_equal": lambda context: f"a number of at most {context['le']}",
+    "greater_than": lambda context: f"a number above {_bound(context['gt'])}",
+    "greater_than_equal": lambda context: f"a number of at least {_bound(context['ge'])}",
+    "less_than": lambda context: f"a number below {_bound(context['lt'])}",
+    "less_than_equal": lambda context: f"a number of at most {_bound(context['le'])}",
     "literal_error": lambda context: (
         f"one of {context['expected']}" if " or " in context["expected"] else context["expected"]
     ),

@@ -212,9 +212,11 @@ class TestGroup:
         self, settings: Settings, codec: Codec, publisher: KafkaPublisher
     ) -> None:
         put_raw(settings, "rebalance.signals", [b"bad"] * 10)
+        limited = settings.kafka.model_copy(update={"dead_letters_per_minute_max": 4})
+        strict = settings.model_copy(update={"kafka": limited})
         with pytest.raises(TooManyDeadLettersError, match="executor could not decode 4 records within a minute"):
             async with asyncio.timeout(SECONDS_MAX):
-                await group(settings, codec, Seen(), dead_letters_per_minute_max=4).run()
+                await group(strict, codec, Seen()).run()
         assert len(letters(settings, "rebalance.signals", 4)) == 4
         await publisher.publish(signal(7))
         seen = Seen()

@@ -30,7 +30,7 @@ async def drift(process: Process) -> None:
     portfolios = Portfolios(parse_document)
     watch = Watch(portfolios, process.publisher, process.meter, log, settings.drift)
     estimating = Estimating(process.publisher, log, settings.drift, watch.estimates, watch.offset)
-    letters = DeadLetters(kafka, "drift", per_minute_max=settings.drift.dlq_records_per_minute_max, meter=process.meter)
+    letters = DeadLetters(kafka, "drift", meter=process.meter)
     snapshot = SnapshotReader(kafka, process.codec, PORTFOLIO_STATE, client_id="drift-snapshot")
     intake = Intake(
         portfolios,

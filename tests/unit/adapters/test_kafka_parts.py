@@ -34,7 +34,7 @@ class Letters(DeadLetters):
     """Keeps letters instead of sending them; the limit is the real one."""
 
     def __init__(self, per_minute_max: int = 60, **options: Any) -> None:
-        super().__init__(KafkaSettings(), "executor", per_minute_max=per_minute_max, **options)
+        super().__init__(KafkaSettings(dead_letters_per_minute_max=per_minute_max), "executor", **options)
         self.sent: list[DeadLetter] = []
 
     def _send(self, letter: DeadLetter) -> None:

@@ -154,6 +154,165 @@ SETTINGS: dict[str, tuple[str, dict[str, str], list[tuple[str, str, str]]]] = {
         {},
         [("registry.url", "'ftp://…@host'", "http://")],
     ),
+    "registry port too high": (
+        "registry: {url: 'http://h:70000'}",
+        {},
+        [("registry.url", "'http://h:70000'", "65535")],
+    ),
+    "registry port as a word": ("registry: {url: 'http://h:x/y'}", {}, [("registry.url", "'http://h:x/y'", "65535")]),
+    "registry without a host": ("registry: {url: 'http://:8081'}", {}, [("registry.url", "'http://:8081'", "http://")]),
+    "registry of two words": ("registry: {url: 'http://a b'}", {}, [("registry.url", "'http://a b'", "http://")]),
+    "venue at no address": (
+        "venues: {sim: {rest_url: 'ws://h:1', websocket_url: 'ws://h:0'}}",
+        {},
+        [
+            ("venues.sim.rest_url", "'ws://h:1'", "http:// or https://"),
+            ("venues.sim.websocket_url", "'ws://h:0'", "with a port from 1 to 65535"),
+        ],
+    ),
+    "instrument in one word": (
+        "venues: {sim: {instruments: [BTCUSDT]}}",
+        {},
+        [("venues.sim.instruments[0]", "'BTCUSDT'", "BTC/USDT")],
+    ),
+    "no broker": ("kafka: {bootstrap_servers: ''}", {}, [("kafka.bootstrap_servers", "''", '"host:9092"')]),
+    "broker without a port": ("kafka: {bootstrap_servers: h}", {}, [("kafka.bootstrap_servers", "'h'", "from 1 to")]),
+    "broker with a word as port": (
+        "kafka: {bootstrap_servers: 'h:kafka'}",
+        {},
+        [("kafka.bootstrap_servers", "'h:kafka'", "ports from 1 to 65535")],
+    ),
+    "one broker of two with an absurd port": (
+        "{}",
+        {"TRIMTAB_KAFKA__BOOTSTRAP_SERVERS": "a:9092,b:99999"},
+        [("TRIMTAB_KAFKA__BOOTSTRAP_SERVERS", "'a:9092,b:99999'", "ports from 1 to 65535")],
+    ),
+    "broker after a comma missing": (
+        "kafka: {bootstrap_servers: 'a:9092,'}",
+        {},
+        [("kafka.bootstrap_servers", "'a:9092,'", "separated by commas")],
+    ),
+    "broker as a web address": (
+        f"kafka: {{bootstrap_servers: 'http://me:{SECRET}@h:9092'}}",
+        {},
+        [("kafka.bootstrap_servers", "'http://…@h:9092'", '"host:9092"')],
+    ),
+    "broker with a password": (
+        f"kafka: {{bootstrap_servers: 'me:{SECRET}@h:9092'}}",
+        {},
+        [("kafka.bootstrap_servers", "'…@h:9092'", '"host:9092"')],
+    ),
+    "no password for the broker": (
+        "kafka: {security_protocol: SASL_SSL, username: me}",
+        {},
+        [
+            ("kafka.sasl_mechanism", "nothing", "a value; SASL_SSL needs it"),
+            ("kafka.password", "nothing", "a value; SASL_SSL needs it"),
+        ],
+    ),
+    "password that nobody asks for": (
+        f"kafka: {{username: me, password: {SECRET}}}",
+        {},
+        [
+            ("kafka.username", "'me'", "nothing with PLAINTEXT; SASL_SSL or SASL_PLAINTEXT uses it"),
+            ("kafka.password", "a value that is not shown", "nothing with PLAINTEXT"),
+        ],
+    ),
+    "broker's password twice": (
+        f"kafka: {{security_protocol: SASL_SSL, password: {SECRET}, password_file: /x}}",
+        {},
+        [("kafka.password_file", "'/x'", "nothing beside password")],
+    ),
+    "broker's password in no file": (
+        "kafka: {security_protocol: SASL_SSL, password_file: /nowhere}",
+        {},
+        [("kafka.password_file", "'/nowhere'", "a readable file (No such file or directory)")],
+    ),
+    "unknown way to log in": (
+        "kafka: {security_protocol: sasl_ssl, sasl_mechanism: GSSAPI}",
+        {},
+        [
+            ("kafka.security_protocol", "'sasl_ssl'", "'SASL_SSL'"),
+            ("kafka.sasl_mechanism", "'GSSAPI'", "'SCRAM-SHA-512'"),
+        ],
+    ),
+    "authorities that are none": (
+        "kafka: {security_protocol: SSL, ca_file: /dev/null}",
+        {},
+        [("kafka.ca_file", "'/dev/null'", "certificates in PEM")],
+    ),
+    "authorities without encryption": (
+        "kafka: {ca_file: /nowhere}",
+        {},
+        [("kafka.ca_file", "'/nowhere'", "nothing with PLAINTEXT"), ("kafka.ca_file", "'/nowhere'", "in PEM")],
+    ),
+    "endless session": (
+        "kafka: {session_timeout_seconds: .inf}",
+        {},
+        [("kafka.session_timeout_seconds", "Infinity", "at most 60")],
+    ),
+    "database as words": ("postgres: {dsn: foo bar}", {}, [("postgres.dsn", "'foo bar'", "postgresql://role@host")]),
+    "database of colons": (
+        "{}",
+        {"TRIMTAB_POSTGRES__DSN": "postgresql://:::"},
+        [("TRIMTAB_POSTGRES__DSN", "'postgresql://:::'", "postgresql://role@host:5432/database")],
+    ),
+    "no database": ("postgres: {dsn: ' '}", {}, [("postgres.dsn", "' '", "postgresql://role@host")]),
+    "database with an absurd port": (
+        f"postgres: {{dsn: 'postgresql://me:{SECRET}@h:70000/d'}}",
+        {},
+        [("postgres.dsn", "'postgresql://…@h:70000/d'", "ports from 1 to 65535")],
+    ),
+    "password that breaks the address": (
+        f"postgres: {{admin_dsn: 'postgresql://me:%zz/{SECRET}@h/d'}}",
+        {},
+        [("postgres.admin_dsn", "'postgresql://…@h/d'", "postgresql://role@host")],
+    ),
+    "password that breaks the keywords": (
+        f"postgres: {{dsn: 'host=h password=my {SECRET} user=me'}}",
+        {},
+        [("postgres.dsn", "'host=h password=… user=me'", "host=host port=5432")],
+    ),
+    "password in the query": (
+        f"postgres: {{dsn: 'postgresql://h:x/d?password={SECRET}'}}",
+        {},
+        [("postgres.dsn", "'postgresql://h:x/d?password=…'", "ports from 1 to 65535")],
+    ),
+    "another database": ("postgres: {dsn: 'mysql://h/d'}", {}, [("postgres.dsn", "'mysql://h/d'", "postgresql://")]),
+    "unknown word of the database": (
+        "postgres: {dsn: 'host=h pasword=x'}",
+        {},
+        [("postgres.dsn", "'host=h pasword=x'", "postgresql://role@host")],
+    ),
+    "unknown encryption of the database": (
+        "postgres: {dsn: 'host=h sslmode=must'}",
+        {},
+        [("postgres.dsn", "'host=h sslmode=must'", "sslmode one of disable")],
+    ),
+    "patience in words": (
+        "postgres: {dsn: 'host=h connect_timeout=soon'}",
+        {},
+        [("postgres.dsn", "'host=h connect_timeout=soon'", "postgresql://role@host")],
+    ),
+    "dead letters at their old place": (
+        "drift: {dead_letters_per_minute_max: 5}",
+        {},
+        [("drift.dead_letters_per_minute_max", "5", "one of impact_coefficient")],
+    ),
+    "factor that is endless": (
+        "drift: {safety_factor: .inf, trigger: 0, landing: 2}",
+        {},
+        [
+            ("drift.trigger", "0", "above 0"),
+            ("drift.landing", "2", "at most 1"),
+            ("drift.safety_factor", "Infinity", "a finite number"),
+        ],
+    ),
+    "request rate that is none": (
+        "venues: {sim: {requests_per_second: .nan}}",
+        {},
+        [("venues.sim.requests_per_second", "NaN", "a number of at most 100000")],
+    ),
     "seconds as words": (
         "reconciler: {compare_interval_seconds: often}",
         {},

@@ -68,16 +68,13 @@ class BroadcastReader(Generic[M]):
         start: Start = FROM_END,
         client_id: str = "trimtab-broadcast",
         meter: Meter | None = None,
-        dead_letters_per_minute_max: int = 60,
     ) -> None:
         kafka = settings.kafka
         self._codec, self._topic, self._on_record, self._start = codec, topic, on_record, start
         self._name = f"{kafka.topic_prefix}{topic.name}"
         self._client_id = client_id
         self._meter: Meter = meter or Unmetered()
-        self._dead_letters = DeadLetters(
-            kafka, client_id, per_minute_max=dead_letters_per_minute_max, meter=self._meter
-        )
+        self._dead_letters = DeadLetters(kafka, client_id, meter=self._meter)
         self._complaints = Complaints()
         self._config = consumer_config(kafka, client_id, self._complaints) | {
             "group.id": f"{kafka.topic_prefix}{client_id}-unused",  # the client insists on one; nothing is committed

@@ -44,21 +44,23 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Writes dead letters to their topics, acknowledged, at most so many a minute. Usable from any thread."""
+    """Writes dead letters to their topics, acknowledged, at most `kafka.dead_letters_per_minute_max` a minute.
+
+    Usable from any thread.
+    """
 
     def __init__(
         self,
         kafka: KafkaSettings,
         consumer: str,
         *,
-        per_minute_max: int = 60,
         meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`consumer` names who gives the records up."""
         self._kafka = kafka
         self._consumer = consumer
-        self._per_minute_max = per_minute_max
+        self._per_minute_max = kafka.dead_letters_per_minute_max
         self._meter: Meter = meter or Unmetered()
         self._clock = clock
         self._times: deque[float] = deque()

@@ -60,14 +60,13 @@ class GroupConsumer(Generic[M]):
         on_assigned: OnAssigned | None = None,
         on_revoked: OnRevoked | None = None,
         meter: Meter | None = None,
-        dead_letters_per_minute_max: int = 60,
     ) -> None:
         kafka = settings.kafka
         self._codec, self._group, self._topic, self._handler = codec, group, topic, handler
         self._name = f"{kafka.topic_prefix}{topic.name}"
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._meter: Meter = meter or Unmetered()
-        self._dead_letters = DeadLetters(kafka, group, per_minute_max=dead_letters_per_minute_max, meter=self._meter)
+        self._dead_letters = DeadLetters(kafka, group, meter=self._meter)
         self._complaints = Complaints()
         self._config = consumer_config(kafka, group, self._complaints) | {
             "group.id": f"{kafka.topic_prefix}{group}",
