@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from trimtab.adapters.kafka.client import Complaints, client_config
 from trimtab.bench.floor import HOP_TOPIC, Sample, samples_of
 from trimtab.demo.stage import Stage
 from trimtab.domain.errors import UnreachableError
@@ -81,6 +82,6 @@ def _read(lines: Iterator[str], floor: Floor) -> None:
 
 def _make_topic(kafka: KafkaSettings) -> None:
     name = f"{kafka.topic_prefix}{HOP_TOPIC}"
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin = AdminClient(client_config(kafka, "bench-probe", Complaints()))
     for made in admin.create_topics([NewTopic(name, 1, 1)], operation_timeout=_ANSWER_SECONDS_MAX).values():
         made.result()

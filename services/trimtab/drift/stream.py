@@ -7,11 +7,13 @@ process starts it again. There is no concurrency, no table, no web server and no
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 from mode.supervisors import CrashingSupervisor
 
 from trimtab.domain.errors import TrimtabError
@@ -53,6 +55,7 @@ class Stream:
         self._app: Any = _App(  # Any: faust ships no complete types
             f"{kafka.topic_prefix}{group}",
             broker=";".join(f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")),
+            broker_credentials=_credentials(kafka),
             autodiscover=False,
             store="memory://",
             web_enabled=False,
@@ -121,6 +124,22 @@ class Stream:
             name.removeprefix(self._prefix): frozenset(place.partition for place in places if place.topic == name)
             for name in names
         }
+
+
+def _credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
+    """Return how the broker lets Faust in, as its other clients; certificates and host names are always checked."""
+    context = None
+    if kafka.encrypted:
+        context = ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))
+    if not kafka.authenticated:
+        return None if context is None else SSLCredentials(context)
+    assert kafka.password is not None, "the settings were checked"
+    return SASLCredentials(
+        username=kafka.username,
+        password=kafka.password.get_secret_value(),
+        mechanism=kafka.sasl_mechanism,
+        ssl_context=context,
+    )
 
 
 def _raw(topic: str, message: Any) -> Raw:

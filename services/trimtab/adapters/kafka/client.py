@@ -47,7 +47,23 @@ def client_config(kafka: KafkaSettings, client_id: str, complaint: OnError) -> d
         "reconnect.backoff.max.ms": 1_000,
         "log_level": 2,  # its lines on standard error repeat what error_cb says
         "error_cb": complaint,
+        **_security(kafka),
     }
+
+
+def _security(kafka: KafkaSettings) -> dict[str, str]:
+    """Return how the broker lets a client in; certificates and host names are always checked."""
+    config: dict[str, str] = {"security.protocol": kafka.security_protocol}
+    if kafka.ca_file is not None:
+        config["ssl.ca.location"] = str(kafka.ca_file)
+    if kafka.authenticated:
+        assert kafka.password is not None, "the settings were checked"
+        config |= {
+            "sasl.mechanism": str(kafka.sasl_mechanism),
+            "sasl.username": str(kafka.username),
+            "sasl.password": kafka.password.get_secret_value(),
+        }
+    return config
 
 
 def producer_config(kafka: KafkaSettings, client_id: str, complaint: OnError) -> dict[str, Any]:
