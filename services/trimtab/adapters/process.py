@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.adapters.logs import configure_logs
 from trimtab.adapters.metrics import PrometheusMeter, serve_metrics
-from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
+from trimtab.adapters.redaction import hide, said
+from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.exits import DOES_NOT_HOLD, exit_code
 from trimtab.settings import Settings, load_settings
+from trimtab.settings.secret_values import secret_values
 
-_MISCONFIGURED = 2
-_FAILED = 1
 _RETRY_SECONDS_MAX = 10.0
 _COLLECTOR_THRESHOLDS = (10_000, 20, 50)
 _SWITCH_SECONDS = 0.0005
@@ -51,21 +53,34 @@ class Process:
 def run_service(name: str, flow: Callable[[Process], Awaitable[None]]) -> None:
     """Run a service until SIGTERM or SIGINT, or until its flow ends.
 
-    Exits with 2 on a configuration error and with 1 when the flow gives up; both say why in one line. What does not
-    answer at the start is waited for, with growing pauses.
+    Exits with 2 on a configuration error, with 3 when a part is gone for good and with 1 when the flow gives up, and
+    says why in one line. What does not answer at the start is waited for, with growing pauses.
     """
     try:
         settings = load_settings()
-        configure_logs(settings.log, name)
+        secrets = secret_values(settings)
+        hide(secrets)
+        configure_logs(settings.log, name, secrets)
+        threading.excepthook = _thread_failed
         meter = PrometheusMeter()
         serve_metrics(settings.metrics, meter)
         _quicken()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(name, settings, meter, flow))
-    except InvalidValueError as error:
-        _exit(error, _MISCONFIGURED)
     except TrimtabError as error:
-        _exit(error, getattr(error, "exit_code", _FAILED))
+        _exit(error)
+    except Exception:  # noqa: BLE001 - nobody's fault but ours: the logs say where, without secrets
+        structlog.get_logger(f"trimtab.{name}").exception("failed")
+        sys.exit(DOES_NOT_HOLD)
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread: the interpreter's own words would show secrets."""
+    structlog.get_logger("trimtab.thread").error(
+        "thread failed",
+        thread=failure.thread.name if failure.thread else "",
+        exc_info=(failure.exc_type, failure.exc_value, failure.exc_traceback),
+    )
 
 
 def _quicken() -> None:
@@ -78,10 +93,10 @@ def _quicken() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
-def _exit(error: TrimtabError, code: int) -> None:
-    for line in str(error).splitlines():
+def _exit(error: TrimtabError) -> None:
+    for line in said(str(error)).splitlines():
         print(f"error: {line}", file=sys.stderr)  # noqa: T201 - the last word of a process, whatever its logs look like
-    sys.exit(code)
+    sys.exit(exit_code(error))
 
 
 async def _run(

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from trimtab.adapters.redaction import said
 from trimtab.cli.output import Json, result, table
-from trimtab.cli.program import ABSENT, DOES_NOT_HOLD
 from trimtab.cli.start import started
 from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.exits import ABSENT, DOES_NOT_HOLD
 
 if TYPE_CHECKING:
     from trimtab.settings import Settings
@@ -54,6 +55,6 @@ def _findings(settings: "Settings", checks: dict[str, Check]) -> Iterator[Findin
         try:
             yield Finding(name, "ok", check(settings))
         except UnreachableError as error:
-            yield Finding(name, "absent", str(error))
+            yield Finding(name, "absent", said(str(error)))
         except TrimtabError as error:
-            yield Finding(name, "wrong", str(error))
+            yield Finding(name, "wrong", said(str(error)))

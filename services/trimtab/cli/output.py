@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trimtab.adapters.redaction import said
 from trimtab.domain.amounts import plain
 
 _WIDTH_ELSEWHERE = 200  # characters of a line that no terminal limits
@@ -29,7 +30,7 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 def say(text: str) -> None:
     """Tell a person something beside the result: on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(said(text), err=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

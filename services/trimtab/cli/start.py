@@ -23,12 +23,16 @@ def started() -> "Settings":
 
     """
     from trimtab.adapters.logs import configure_logs
+    from trimtab.adapters.redaction import hide
     from trimtab.settings import load_settings
+    from trimtab.settings.secret_values import secret_values
 
     settings = load_settings()
+    secrets = secret_values(settings)
+    hide(secrets)
     # A command says what it did itself; the services' running commentary would only hide it.
     level = "warning" if settings.log.level == "info" else settings.log.level
-    configure_logs(settings.log.model_copy(update={"level": level, "format": "console"}), "cli")
+    configure_logs(settings.log.model_copy(update={"level": level, "format": "console"}), "cli", secrets)
     return settings
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from trimtab.cli.output import Json, result, say, table
-from trimtab.cli.program import DOES_NOT_HOLD
 from trimtab.cli.start import Wait, answered, started
+from trimtab.exits import DOES_NOT_HOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

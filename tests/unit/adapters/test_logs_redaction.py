@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from trimtab.adapters import tracing
 from trimtab.adapters.logs import configure_logs
-from trimtab.adapters.redaction import REDACTED, Redaction
+from trimtab.adapters.redaction import REDACTED, Redaction, hide, said
 from trimtab.settings import LogSettings
 
 SECRET = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -91,6 +92,14 @@ def test_the_level_is_kept_and_console_is_for_people(capsys: pytest.CaptureFixtu
         ("{'X-MBX-APIKEY': 'abcd1234'}", "{'X-MBX-APIKEY': '[redacted]'}"),
         ("Authorization: Bearer abc.def", "Authorization: [redacted]"),
         ("host=db password=s3cr3tpw user=x", "host=db password=[redacted] user=x"),
+        ("host=db password='s3 cr3t\\' pw' user=x", "host=db password='[redacted]' user=x"),
+        ('{"sasl.password": "s3 cr3t"}', '{"sasl.password": "[redacted]"}'),
+        ("sasl_plain_password=s3cr3tpw", "sasl_plain_password=[redacted]"),
+        ("aws.api_secret: s3cr3tpw", "aws.api_secret: [redacted]"),
+        ("redis://:s3cr3tpw@cache", "redis://:[redacted]@cache"),
+        ("postgresql://r:s3cr@3tpw@db/x", "postgresql://r:[redacted]@db/x"),
+        ("postgresql://r:s3c/r3tpw@db/x", "postgresql://r:[redacted]@db/x"),
+        ("http://127.0.0.1:8081/subjects", "http://127.0.0.1:8081/subjects"),
     ],
 )
 def test_secrets_are_known_by_their_look(text: str, kept: str) -> None:
@@ -105,6 +114,33 @@ def test_secrets_are_known_by_their_name_however_deep() -> None:
         "n": 3,
         "ok": True,
     }
+
+
+def test_what_is_no_text_is_looked_through_too() -> None:
+    hidden = Redaction([SECRET]).of({SECRET: 1, "raw": SECRET.encode(), "error": ValueError(SECRET), "set": {SECRET}})
+
+    assert SECRET not in str(hidden)
+
+
+@pytest.mark.parametrize("secret", ["p@ss/w:rd", "zwölf+1 %&=", 'say "hi"', "it's\\mine"])
+def test_a_secret_is_found_as_addresses_queries_and_quotes_spell_it(secret: str) -> None:
+    redaction = Redaction([secret])
+
+    for spelling in (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret), repr(secret)):
+        assert REDACTED in redaction.message(f"at http://u:x/{spelling}, line 1"), spelling
+        assert spelling.strip("\"'") not in redaction.message(f"at {spelling}, line 1")
+
+
+def test_a_message_for_a_person_keeps_the_names_of_settings() -> None:
+    hide([SECRET])
+    try:
+        text = f"accounts.main.secret: found nothing; allowed: not {SECRET}, not postgresql://r:{SECRET}@h"
+        assert said(text) == (
+            "accounts.main.secret: found nothing; allowed: not [redacted], not postgresql://r:[redacted]@h"
+        )
+    finally:
+        hide(())
+    assert said(SECRET) == SECRET
 
 
 @given(st.text(min_size=6, max_size=40), st.text(max_size=20), st.text(max_size=20))
