@@ -26,7 +26,7 @@ from trimtab.adapters.postgres.ledger import PostgresLedger
 from trimtab.adapters.postgres.outbox import Desk
 from trimtab.adapters.postgres.sessions import Sessions
 from trimtab.domain.orders import Side
-from trimtab.ledger.recording import emit_order
+from trimtab.ledger.events import order_event
 from trimtab.ports.ledger import Fence
 
 DATABASE = "ledger_bench"
@@ -46,7 +46,7 @@ async def accept(ledger: PostgresLedger, fence: Fence, number: int) -> None:
             await book.add_parent(parent, dry_run=False)
             await book.reserve(parent, *spending(parent))
             await book.add_child(child_of(parent))
-            await emit_order(book, parent, child_of(parent), "", NOW_US, dry_run=False)
+            await book.emit(order_event(parent, child_of(parent), "", NOW_US, dry_run=False))
         await book.record_signal(signal_of(PORTFOLIO, row.ledger_version, f"s{number}"), "accepted", "drift")
         await book.bump(PORTFOLIO, "signal", NOW_US)
 

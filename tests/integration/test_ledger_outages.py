@@ -66,16 +66,16 @@ async def test_a_process_that_stops_in_a_transaction_does_not_hold_the_portfolio
         async with funded.executor.transaction() as book:
             await book.portfolio(PORTFOLIO)
             await asyncio.sleep(7)  # longer than the idle limit of 5 s
-            await book.next_sequence(PORTFOLIO)
+            await book.bump(PORTFOLIO, "stopped", NOW_US)
 
     stopped = asyncio.create_task(stop())
     await asyncio.sleep(0.2)
     async with funded.reconciler.transaction() as book:
         assert await book.portfolio(PORTFOLIO) is not None
-        assert await book.next_sequence(PORTFOLIO) == 1
+        assert await book.bump(PORTFOLIO, "went on", NOW_US) == 2
     with pytest.raises(UnreachableError):
         await stopped
-    assert funded.ask("SELECT ledger_sequence AS n FROM ledger.portfolio") == [{"n": 1}]
+    assert [state.reason for state in funded.states()] == ["applied", "went on"]
 
 
 async def test_a_deadlock_is_a_conflict_and_run_tries_again(funded: LedgerWorld) -> None:

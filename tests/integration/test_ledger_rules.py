@@ -7,10 +7,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger_fixtures import named
-from ledger_worlds import ACCOUNT, PORTFOLIO, LedgerWorld, child_of, execution_of, parent_of
+from ledger_worlds import ACCOUNT, NOW_US, PORTFOLIO, LedgerWorld, child_of, execution_of, parent_of
 from trimtab.adapters.postgres.deploy import ROLES
 from trimtab.domain.errors import LedgerRefusedError
 from trimtab.domain.orders import TRANSITIONS, OrderState
+from trimtab.ledger.events import parent_event
 
 
 def entry(kind: str) -> str:
@@ -130,7 +131,7 @@ async def busy(funded: LedgerWorld) -> LedgerWorld:
     await funded.record(parent, child, execution_of(), state=OrderState.PARTIALLY_FILLED)
     await funded.settle("t1")
     async with funded.executor.transaction() as book:
-        await book.next_sequence(PORTFOLIO)
+        await book.emit(parent_event(parent, "", NOW_US, dry_run=False))
     return funded
 
 

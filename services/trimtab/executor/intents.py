@@ -3,11 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from trimtab.domain.ids import client_order_id, derive
+from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder, ParentState, Side
 from trimtab.executor.tactics import Place, fundable
-from trimtab.ledger.recording import emit_order
-from trimtab.messages import ParentEvent
+from trimtab.ledger.events import order_event, parent_event
 from trimtab.ports.ledger import LedgerBook, WorkItem
 
 
@@ -27,7 +26,7 @@ async def submit_child(book: LedgerBook, item: WorkItem, move: Place, request_ti
         placed_us=now_us,
     )
     await book.add_child(child)
-    await emit_order(book, parent, child, "", now_us, dry_run=item.dry_run)
+    await book.emit(order_event(parent, child, "", now_us, dry_run=item.dry_run))
     return child
 
 
@@ -35,7 +34,7 @@ async def request_cancel(book: LedgerBook, item: WorkItem, child: ChildOrder, re
     """Write that a child is to be taken back; return it so marked."""
     marked = replace(child, cancel_requested=True)
     await book.change_child(marked, reason)
-    await emit_order(book, item.parent, marked, reason, now_us, dry_run=item.dry_run)
+    await book.emit(order_event(item.parent, marked, reason, now_us, dry_run=item.dry_run))
     return marked
 
 
@@ -50,23 +49,5 @@ async def fund_parent(book: LedgerBook, parent: ParentOrder, step: Decimal) -> t
 async def close_parent(book: LedgerBook, item: WorkItem, reason: str, now_us: int) -> None:
     """Write that nothing more will be placed for a parent; the reconciler releases what is left of its funds."""
     await book.change_parent(item.parent.parent_id, state=ParentState.CLOSED, reason=reason)
-    await emit_parent(book, replace(item.parent, state=ParentState.CLOSED), reason, now_us, dry_run=item.dry_run)
-
-
-async def emit_parent(book: LedgerBook, parent: ParentOrder, reason: str, now_us: int, *, dry_run: bool) -> None:
-    """Put an execution.parents event into the outbox: this parent, as it is now."""
-    await book.emit(
-        ParentEvent(
-            event_id=derive("parent", parent.parent_id, parent.state),
-            portfolio_id=parent.portfolio_id,
-            ledger_sequence=await book.next_sequence(parent.portfolio_id),
-            signal_id=parent.signal_id,
-            parent_id=parent.parent_id,
-            state=parent.state,
-            quantity=parent.quantity,
-            filled=parent.filled,
-            reason=reason,
-            event_time_us=now_us,
-            dry_run=dry_run,
-        )
-    )
+    closed = replace(item.parent, state=ParentState.CLOSED)
+    await book.emit(parent_event(closed, reason, now_us, dry_run=item.dry_run))

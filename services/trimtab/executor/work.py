@@ -6,9 +6,10 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 
 from trimtab.executor.desk import Desk
-from trimtab.executor.intents import close_parent, emit_parent, fund_parent, request_cancel, submit_child
+from trimtab.executor.intents import close_parent, fund_parent, request_cancel, submit_child
 from trimtab.executor.sending import Sender
 from trimtab.executor.tactics import Cancel, Close, Fund, Move, Place, Wait, next_move, withdraw
+from trimtab.ledger.events import parent_event
 from trimtab.ledger.turns import surviving
 from trimtab.ports.ledger import LedgerBook, WorkItem
 
@@ -177,4 +178,4 @@ class Work:
             return
         await book.change_parent(parent.parent_id, state=funded.state, quantity=funded.quantity, reason="funded")
         await book.reserve(funded, asset, amount)
-        await emit_parent(book, funded, "funded", now_us, dry_run=item.dry_run)
+        await book.emit(parent_event(funded, "funded", now_us, dry_run=item.dry_run))

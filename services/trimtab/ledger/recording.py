@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trimtab.domain.errors import IllegalTransitionError
-from trimtab.domain.ids import derive
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder, step
-from trimtab.messages import Fill, OrderEvent
+from trimtab.ledger.events import fill_event, order_event
 from trimtab.ports.ledger import LedgerBook
-from trimtab.ports.venue import Execution, ExecutionReport
+from trimtab.ports.venue import ExecutionReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +34,24 @@ async def record_report(book: LedgerBook, report: ExecutionReport) -> Recorded |
     if row is None or located is None:
         return None
     parent, child = located
-    recorded, new_fills = child.recorded, 0
+    named = replace(child, venue_order_id=child.venue_order_id or report.venue_order_id)
+    new_fills = 0
     for execution in report.executions:
         if await book.add_fill(parent, child, execution) is None:
             continue
-        recorded, new_fills = recorded + execution.quantity, new_fills + 1
-        await book.emit(
-            await _fill_event(book, parent, replace(child, recorded=recorded), report, execution, dry_run=row.dry_run)
-        )
-    filled = max(child.filled, report.filled, recorded)
+        named, new_fills = replace(named, recorded=named.recorded + execution.quantity), new_fills + 1
+        await book.emit(fill_event(parent, named, execution, dry_run=row.dry_run))
+    filled = max(child.filled, report.filled, named.recorded)
     try:
         state = _advance(child, report.state, filled)
     except IllegalTransitionError as contradiction:
         state = child.state
         await book.halt(parent.portfolio_id, f"order {child.client_order_id}: {contradiction}")
-    changed = replace(
-        child,
-        state=state,
-        filled=filled,
-        recorded=recorded,
-        venue_order_id=child.venue_order_id or report.venue_order_id,
-    )
+    changed = replace(named, state=state, filled=filled)
     if changed != child:
         await book.change_child(changed, report.reason)
     if (state, filled) != (child.state, child.filled):
-        await emit_order(book, parent, changed, report.reason, report.event_time_us, dry_run=row.dry_run)
+        await book.emit(order_event(parent, changed, report.reason, report.event_time_us, dry_run=row.dry_run))
     return Recorded(parent, changed, new_fills)
 
 
@@ -89,70 +81,4 @@ async def record_state(
         return  # a report was faster than the answer: what is known already says more
     changed = replace(current, state=state)
     await book.change_child(changed, reason)
-    await emit_order(book, parent, changed, reason, event_time_us, dry_run=row.dry_run)
-
-
-async def emit_order(
-    book: LedgerBook, parent: ParentOrder, child: ChildOrder, reason: str, event_time_us: int, *, dry_run: bool
-) -> None:
-    """Put an execution.orders event into the outbox: this child, as it is now."""
-    await book.emit(
-        OrderEvent(
-            event_id=derive("order", child.client_order_id, child.state, child.filled, child.cancel_requested),
-            portfolio_id=parent.portfolio_id,
-            ledger_sequence=await book.next_sequence(parent.portfolio_id),
-            signal_id=parent.signal_id,
-            parent_id=parent.parent_id,
-            client_order_id=child.client_order_id,
-            venue_order_id=child.venue_order_id,
-            venue=parent.venue,
-            account=parent.account,
-            instrument=parent.instrument,
-            side=parent.side,
-            kind=child.kind,
-            time_in_force=child.time_in_force,
-            state=child.state,
-            price=child.price,
-            quantity=child.quantity,
-            filled=child.filled,
-            reason=reason,
-            event_time_us=event_time_us,
-            dry_run=dry_run,
-        )
-    )
-
-
-async def _fill_event(
-    book: LedgerBook,
-    parent: ParentOrder,
-    child: ChildOrder,
-    report: ExecutionReport,
-    execution: Execution,
-    *,
-    dry_run: bool,
-) -> Fill:
-    return Fill(
-        event_id=derive("fill", parent.venue, parent.account, parent.instrument, execution.trade_id),
-        portfolio_id=parent.portfolio_id,
-        ledger_sequence=await book.next_sequence(parent.portfolio_id),
-        venue=parent.venue,
-        account=parent.account,
-        trade_id=execution.trade_id,
-        instrument=parent.instrument,
-        base=parent.base,
-        quote=parent.quote,
-        side=parent.side,
-        price=execution.price,
-        quantity=execution.quantity,
-        notional=execution.price * execution.quantity,
-        fee=execution.fee,
-        fee_asset=execution.fee_asset,
-        liquidity=execution.liquidity,
-        leaves_quantity=child.quantity - child.recorded,
-        signal_id=parent.signal_id,
-        parent_id=parent.parent_id,
-        client_order_id=child.client_order_id,
-        venue_order_id=child.venue_order_id or report.venue_order_id,
-        event_time_us=execution.event_time_us,
-        dry_run=dry_run,
-    )
+    await book.emit(order_event(parent, changed, reason, event_time_us, dry_run=row.dry_run))

@@ -101,8 +101,10 @@ class LedgerBook(Protocol):
 
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None: ...
 
-    async def child_by_venue_order(self, account: str, venue_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
-        """Return the order that the venue knows by its own id."""
+    async def child_by_venue_order(
+        self, account: str, instrument: str, venue_order_id: str
+    ) -> tuple[ParentOrder, ChildOrder] | None:
+        """Return the order that the venue knows by its own id, which may be unique per instrument only."""
 
     async def change_child(self, child: ChildOrder, reason: str) -> None:
         """Write a child's new state; `recorded` is not written, it is the sum of the fills."""
@@ -176,9 +178,11 @@ class LedgerBook(Protocol):
         """Lift a kill switch; portfolios halted for a reason of their own stay halted."""
 
     async def emit(self, message: Message) -> None:
-        """Put a message into the outbox."""
+        """Put a message into the outbox; one whose event id its topic has already is dropped.
 
-    async def next_sequence(self, portfolio_id: str) -> int: ...
+        Events of orders, parents and fills are numbered here: `ledger_sequence` counts a portfolio's from 1 and leaves
+        none out, whatever was dropped.
+        """
 
     async def open_break(self, found: Break) -> bool:
         """Keep a break and emit it; False if the same one (account, portfolio, kind, asset) is already open."""
@@ -189,11 +193,20 @@ class LedgerBook(Protocol):
     async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
         """Return the breaks that are open, of one account or of all, oldest first."""
 
-    async def watermark(self, account: str, instrument: str) -> int | None:
-        """Return the venue time up to which own trades were compared, None before the first time."""
+    async def note_break(self, found: Break) -> bool:
+        """Write what is to be said (`detail`) of the open break of this account, portfolio, kind and asset; emit it."""
+
+    async def explain_break(self, account: str, asset: str, portfolio_id: str) -> Break | None:
+        """Say that what an account lacks was taken out of a portfolio; None if no such unexplained break is open.
+
+        Only says so: the reconciler books it if it still stands. Saying it again replaces what was said.
+        """
+
+    async def explanations(self, account: str) -> dict[str, str]:
+        """Return, by asset, the portfolio that each open break was explained by; it stays so until the commit."""
 
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
-        """Move a watermark forward; it never goes back."""
+        """Move the venue time up to which own trades were compared forward; it never goes back."""
 
 
 class Ledger(Protocol):
@@ -227,6 +240,18 @@ class Ledger(Protocol):
 
     async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
         """Return the breaks that are open, of one account or of all, oldest first."""
+
+    async def explanations(self, account: str) -> dict[str, str]:
+        """Return, by asset, the portfolio that each open break of an account was explained by."""
+
+    async def traded(self, account: str) -> dict[str, int]:
+        """Return every instrument that our orders were for, and from which venue time its trades are to be compared.
+
+        That is the watermark, or before the first comparison the time of the first decision.
+        """
+
+    async def unrecorded(self, venue: str, account: str, trade_ids: Sequence[str]) -> set[str]:
+        """Return those of these trade ids that no fill is recorded for."""
 
     async def quiet(self, account: str) -> bool:
         """Tell whether nothing of an account is in flight: no order that is not final, no fill that is not booked."""

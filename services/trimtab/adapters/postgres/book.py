@@ -7,7 +7,7 @@ from trimtab.adapters.postgres.balances import Balances
 from trimtab.adapters.postgres.breaks import Breaks
 from trimtab.adapters.postgres.journal import Journal
 from trimtab.adapters.postgres.orders import Orders
-from trimtab.adapters.postgres.outbox import Desk, Outbox
+from trimtab.adapters.postgres.outbox import Desk, Numbered, Outbox
 from trimtab.adapters.postgres.portfolios import Portfolios
 from trimtab.adapters.postgres.statements import Statements
 from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState
@@ -37,6 +37,7 @@ class PostgresBook:
 
     async def flush(self) -> None:
         """Send what is still held back; the last thing before the commit."""
+        await self._outbox.flush(self._portfolios.next_sequence)
         await self._portfolios.flush()
 
     async def fence(self, fence: Fence) -> None:
@@ -54,9 +55,6 @@ class PostgresBook:
 
     async def resume(self, portfolio_id: str) -> bool:
         return await self._portfolios.resume(portfolio_id)
-
-    async def next_sequence(self, portfolio_id: str) -> int:
-        return await self._portfolios.next_sequence(portfolio_id)
 
     async def apply_portfolio(self, portfolio_id: str, document: str, accounts: Sequence[str], *, dry_run: bool) -> int:
         return await self._portfolios.apply(portfolio_id, document, accounts, dry_run=dry_run)
@@ -137,8 +135,10 @@ class PostgresBook:
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
         return await self._orders.child(client_order_id)
 
-    async def child_by_venue_order(self, account: str, venue_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
-        return await self._orders.child_by_venue_order(account, venue_order_id)
+    async def child_by_venue_order(
+        self, account: str, instrument: str, venue_order_id: str
+    ) -> tuple[ParentOrder, ChildOrder] | None:
+        return await self._orders.child_by_venue_order(account, instrument, venue_order_id)
 
     async def add_fill(self, parent: ParentOrder, child: ChildOrder, execution: Execution) -> FillRow | None:
         return await self._orders.add_fill(parent, child, execution)
@@ -150,26 +150,37 @@ class PostgresBook:
         return await self._orders.releasable(parent_id)
 
     async def emit(self, message: Message) -> None:
-        await self._outbox.emit(message)
+        if isinstance(message, Numbered):
+            await self._portfolios.require(message.portfolio_id)  # its number is given under the portfolio's lock
+        self._outbox.put(message)
 
     async def open_break(self, found: Break) -> bool:
         opened = await self._breaks.open(found)
         if opened:
-            await self._outbox.emit(found)
+            self._outbox.put(found)
         return opened
 
     async def close_break(self, found: Break) -> bool:
         """Resolve the open break of this portfolio, account, kind and asset, and emit it; False if none is open."""
         closed = await self._breaks.close(found)
         if closed:
-            await self._outbox.emit(found)
+            self._outbox.put(found)
         return closed
 
     async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
         return await self._breaks.open_ones(account)
 
-    async def watermark(self, account: str, instrument: str) -> int | None:
-        return await self._breaks.watermark(account, instrument)
+    async def note_break(self, found: Break) -> bool:
+        noted = await self._breaks.note(found)
+        if noted:
+            self._outbox.put(found)
+        return noted
+
+    async def explain_break(self, account: str, asset: str, portfolio_id: str) -> Break | None:
+        return await self._breaks.explain(account, asset, portfolio_id)
+
+    async def explanations(self, account: str) -> dict[str, str]:
+        return await self._breaks.explanations(account)
 
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
         await self._breaks.raise_watermark(account, instrument, since_us)

@@ -90,8 +90,9 @@ class Portfolios:
             raise LedgerRefusedError(f"ledger: there is no portfolio {portfolio_id}")
         return found
 
-    async def next_sequence(self, portfolio_id: str) -> int:
-        found = await self.require(portfolio_id)
+    def next_sequence(self, portfolio_id: str) -> int:
+        """Count a portfolio's event; it has to be locked."""
+        found = self._locked[portfolio_id]
         found.ledger_sequence += 1
         found.changed = True
         return found.ledger_sequence
@@ -103,11 +104,12 @@ class Portfolios:
         found.event_time_us = max(found.event_time_us, event_time_us)
         found.not_before_us = found.not_before_us if not_before_us is None else not_before_us
         found.reason, found.changed = reason, True
-        await self._outbox.emit(await self._state(found))
+        self._outbox.put(await self._state(found))
         return found.ledger_version
 
     async def _state(self, found: _Locked) -> PortfolioState:
         values = {"portfolio_id": found.portfolio_id, "since_us": found.event_time_us - _HOUR_US}
+        await self._outbox.ask()  # the answer comes with what is read here: no round trip of its own
         reading = await self._statements.send("positions_of", values)
         ordering = await self._statements.send("open_orders_of", values)
         signals = await self._statements.rows("recent_signals_of", values)

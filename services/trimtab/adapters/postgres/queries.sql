@@ -137,7 +137,9 @@ WHERE c.client_order_id = %(client_order_id)s
 
 -- name: child_by_venue_order
 -- include: children
-WHERE c.account = %(account)s AND c.venue_order_id = %(venue_order_id)s ORDER BY p.written DESC LIMIT 1
+WHERE c.account = %(account)s AND c.venue_order_id = %(venue_order_id)s AND c.venue_order_id <> ''
+    AND p.instrument = %(instrument)s
+ORDER BY p.written DESC LIMIT 1
 
 -- name: open_children
 -- include: children
@@ -234,6 +236,11 @@ INSERT INTO ledger.outbox (writer, topic, key, event_id, payload, header_names, 
 VALUES (%(writer)s, %(topic)s, %(key)s, %(event_id)s, %(payload)s, %(header_names)s, %(header_values)s)
 ON CONFLICT (topic, event_id) DO NOTHING
 
+-- name: known_messages
+-- Which of these messages the outbox has already.
+SELECT topic, event_id FROM ledger.outbox
+JOIN unnest(%(topics)s::text[], %(event_ids)s::text[]) AS asked (topic, event_id) USING (topic, event_id)
+
 -- name: claim_keys
 -- The oldest unsent row of each key, which no other relay holds. Whoever holds it owns its key: what follows it in the
 -- same key cannot be sent by anybody else.
@@ -307,10 +314,28 @@ ON CONFLICT DO NOTHING
 RETURNING event_id
 
 -- name: close_break
-UPDATE ledger.break SET resolution = %(resolution)s, event_time_us = %(event_time_us)s
+UPDATE ledger.break SET resolution = %(resolution)s, event_time_us = %(event_time_us)s, detail = %(detail)s
 WHERE account = %(account)s AND portfolio_id = %(portfolio_id)s AND kind = %(kind)s AND asset = %(asset)s
     AND resolution = ''
 RETURNING event_id
+
+-- name: note_break
+UPDATE ledger.break SET detail = %(detail)s, event_time_us = %(event_time_us)s
+WHERE account = %(account)s AND portfolio_id = %(portfolio_id)s AND kind = %(kind)s AND asset = %(asset)s
+    AND resolution = ''
+RETURNING event_id
+
+-- name: explain_break
+-- The one right that the command line has here; a trigger looks at what it says.
+UPDATE ledger.break SET explained_by = %(portfolio_id)s
+WHERE account = %(account)s AND asset = %(asset)s AND kind = 'unexplained' AND resolution = ''
+RETURNING event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, difference, first_seen_us,
+    event_time_us, resolution, detail
+
+-- name: explanations
+SELECT asset, explained_by FROM ledger.break
+WHERE account = %(account)s AND resolution = '' AND explained_by IS NOT NULL
+FOR NO KEY UPDATE
 
 -- name: open_breaks
 SELECT event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, difference, first_seen_us, event_time_us,
@@ -387,8 +412,24 @@ FROM ledger.posting p JOIN ledger.entry e USING (entry_id)
 WHERE p.holder = %(holder)s AND p.recorded_at >= %(start)s AND p.recorded_at < %(end)s
 ORDER BY p.recorded_at, p.entry_id, p.line
 
--- name: watermark
-SELECT since_us FROM ledger.watermark WHERE account = %(account)s AND instrument = %(instrument)s
+-- name: traded
+-- Jumps from one instrument to the next in the index of an account's orders, however many orders there are.
+WITH RECURSIVE traded AS (
+    (SELECT instrument, decided_us FROM ledger.parent_order
+     WHERE account = %(account)s AND NOT dry_run ORDER BY instrument, decided_us LIMIT 1)
+    UNION ALL
+    SELECT following.instrument, following.decided_us FROM traded CROSS JOIN LATERAL (
+        SELECT p.instrument, p.decided_us FROM ledger.parent_order p
+        WHERE p.account = %(account)s AND NOT p.dry_run AND p.instrument > traded.instrument
+        ORDER BY p.instrument, p.decided_us LIMIT 1) following)
+SELECT t.instrument, coalesce(w.since_us, t.decided_us) AS since_us
+FROM traded t LEFT JOIN ledger.watermark w ON w.account = %(account)s AND w.instrument = t.instrument
+ORDER BY t.instrument
+
+-- name: unrecorded
+SELECT trade_id FROM unnest(%(trade_ids)s::text[]) AS told (trade_id)
+WHERE NOT EXISTS (SELECT FROM ledger.fill f
+    WHERE f.venue = %(venue)s AND f.account = %(account)s AND f.trade_id = told.trade_id)
 
 -- name: raise_watermark
 INSERT INTO ledger.watermark (account, instrument, since_us) VALUES (%(account)s, %(instrument)s, %(since_us)s)
