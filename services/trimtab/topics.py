@@ -31,7 +31,7 @@ class Topic(Generic[M]):
 
     @property
     def dead_letters(self) -> str:
-        """Name of the topic that takes its undecodable records."""
+        """Name of the topic that takes the records that are given up."""
         return f"{self.name}.dlq"
 
 

@@ -176,7 +176,7 @@ async def test_balances_are_what_the_account_has(venue: Venue) -> None:
 
 
 async def test_the_user_stream_tells_every_execution_once(venue: Venue) -> None:
-    async with aclosing(venue.reports()) as reports:  # type: ignore[type-var]  # an async generator, told by its protocol
+    async with aclosing(venue.reports()) as reports:
         assert await anext(reports) == Reconnected(ACCOUNT)
         order = child(price=HIGH, time_in_force=TimeInForce.IOC)
         placed = await venue.place(parent(), order)
@@ -193,7 +193,7 @@ async def test_the_user_stream_tells_every_execution_once(venue: Venue) -> None:
 
 
 async def test_a_cancel_is_told_under_the_orders_own_id(venue: Venue) -> None:
-    async with aclosing(venue.reports()) as reports:  # type: ignore[type-var]  # as above
+    async with aclosing(venue.reports()) as reports:
         await anext(reports)
         order = child()
         await venue.place(parent(), order)

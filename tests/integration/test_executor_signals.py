@@ -13,6 +13,7 @@ from trimtab.domain.errors import FencedError, UnreachableError
 from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import Side
 from trimtab.messages import OrderEvent, ParentEvent, Signal
+from trimtab.ports.topics import Record
 
 
 async def test_a_signal_is_reserved_and_written_before_it_is_sent(floor: Floor) -> None:
@@ -119,9 +120,52 @@ async def test_a_signal_that_breaks_a_rule_of_the_ledger_does_not_hold_up_the_ne
     assert (state.reason, state.not_before_us > 0) == ("ledger_refused", True)
     accepted = await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "next"))
     await floor.holds()
-    await executor.take(replace(accepted, ledger_version=floor.version()))  # its id is taken
+    stuck = replace(accepted, ledger_version=floor.version())  # its id is taken: it cannot be kept
+    await executor.take(stuck)
     assert executor.measured("signals_total", outcome="ledger_refused") == 2
+    state = floor.world.states()[-1]
+    assert (state.reason, state.ledger_version) == (
+        "ledger_refused",
+        stuck.ledger_version + 1,
+    )  # drift is not kept waiting
     await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "last"))
+
+
+async def test_a_signal_nobody_can_handle_is_given_up_and_its_portfolio_may_decide_afresh(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    poison = Record(floor.signal(await floor.trade(Side.BUY, "0.01")), "rebalance.signals", SHARD, 0)
+
+    def stumble(*_: object) -> None:
+        raise KeyError("a mistake of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("trimtab.executor.intake.judge", stumble)
+        with pytest.raises(KeyError):
+            await executor.intake.handle(poison)
+        assert floor.version() == poison.message.ledger_version
+        await executor.intake.give_up(poison, KeyError("a mistake of ours"))
+    state = floor.world.states()[-1]
+    assert (state.reason, state.ledger_version) == ("internal_error", poison.message.ledger_version + 1)
+    assert state.not_before_us == poison.message.event_time_us + 5_000_000
+    kept = floor.world.ask("SELECT signal_id, outcome, reason FROM ledger.signal")
+    assert kept == [{"signal_id": poison.message.signal_id, "outcome": "refused", "reason": "internal_error"}]
+    await executor.intake.give_up(poison, KeyError("a mistake of ours"))  # handed in again after a crash
+    assert floor.version() == state.ledger_version
+    assert executor.measured("signals_total", outcome="internal_error") == 1
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "next"))
+    await floor.holds()
+
+
+async def test_a_signal_is_given_up_by_the_owner_of_its_shard_alone(floor: Floor) -> None:
+    zombie = await floor.executor("zombie", deaf=True)
+    await floor.executor("owner", deaf=True)
+    poison = Record(floor.signal(await floor.trade(Side.BUY, "0.01")), "rebalance.signals", SHARD, 0)
+    with pytest.raises(FencedError):
+        await zombie.intake.give_up(poison, KeyError("a mistake of ours"))
+    assert floor.version() == poison.message.ledger_version
 
 
 async def test_nothing_is_judged_before_a_market_is_seen(floor: Floor) -> None:

@@ -15,9 +15,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from examples import messages
 from trimtab.adapters import tracing
 from trimtab.adapters.avro import HEADER, Codec
+from trimtab.adapters.kafka.batch import TRIES_MAX
 from trimtab.adapters.kafka.broadcast import FROM_BEGINNING, FROM_END, BroadcastReader, Start
 from trimtab.adapters.kafka.deadletter import TooManyDeadLettersError
-from trimtab.adapters.kafka.group import GroupConsumer
+from trimtab.adapters.kafka.group import GroupConsumer, Hooks
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.domain.errors import FencedError, InvalidValueError, UnreachableError
@@ -193,11 +194,39 @@ class TestGroup:
         assert meter.registry.get_sample_value("consumer_failures_total", labels) == 2
         assert meter.registry.get_sample_value("consumer_records_total", labels) == 10
 
+    async def test_a_record_that_always_breaks_its_handler_is_set_aside_with_its_reason(
+        self, settings: Settings, codec: Codec, publisher: KafkaPublisher
+    ) -> None:
+        seen, meter = Seen(lambda number: RuntimeError("no step of 0") if number == 1 else None), PrometheusMeter()
+        settled: list[tuple[int, str]] = []
+
+        async def give_up(record: Record[Signal], failure: Exception) -> None:
+            settled.append((record.message.ledger_version, str(failure)))
+
+        for number in range(3):
+            await publisher.publish(signal(number))
+        async with running(group(settings, codec, seen, hooks=Hooks(given_up=give_up), meter=meter)):
+            await until(lambda: 2 in seen.versions)
+        assert seen.versions == [0, *[1] * TRIES_MAX, 2]
+        assert settled == [(1, "no step of 0")]
+        (found,) = letters(settings, "rebalance.signals", 1)
+        headers = dict(found.headers())
+        assert (headers["dlq.reason"], headers["dlq.consumer"]) == (b"RuntimeError: no step of 0", b"executor")
+        assert (found.key(), codec.decode("rebalance.signals", found.value())) == (b"p", signal(1))
+        labels = {"topic": "rebalance.signals", "group": "executor"}
+        assert meter.registry.get_sample_value("consumer_failures_total", labels) == TRIES_MAX - 1
+        assert meter.registry.get_sample_value("dead_letters_total", {"topic": "rebalance.signals"}) == 1
+        again = Seen()
+        await publisher.publish(signal(3))
+        async with running(group(settings, codec, again)):
+            await until(lambda: 3 in again.versions)
+        assert again.versions == [3]  # what was set aside is committed
+
     async def test_a_partition_that_fails_holds_up_no_other(
         self, settings: Settings, codec: Codec, publisher: KafkaPublisher
     ) -> None:
-        healed = asyncio.Event()
-        seen = Seen(lambda number: None if number != 0 or healed.is_set() else ValueError("bug"))
+        healed, down = asyncio.Event(), UnreachableError("PostgreSQL", "db", "down")
+        seen = Seen(lambda number: None if number != 0 or healed.is_set() else down)
         async with running(group(settings, codec, seen)):
             await publisher.publish(signal(0, "portfolio-a"))
             await until(lambda: 0 in seen.versions)
@@ -214,7 +243,7 @@ class TestGroup:
         put_raw(settings, "rebalance.signals", [b"bad"] * 10)
         limited = settings.kafka.model_copy(update={"dead_letters_per_minute_max": 4})
         strict = settings.model_copy(update={"kafka": limited})
-        with pytest.raises(TooManyDeadLettersError, match="executor could not decode 4 records within a minute"):
+        with pytest.raises(TooManyDeadLettersError, match="executor gave up 4 records within a minute"):
             async with asyncio.timeout(SECONDS_MAX):
                 await group(strict, codec, Seen()).run()
         assert len(letters(settings, "rebalance.signals", 4)) == 4
@@ -240,7 +269,7 @@ class TestGroup:
                 assert not lost
                 owned[name] -= set(partitions)
 
-            return group(settings, codec, seen, on_assigned=assigned, on_revoked=revoked)
+            return group(settings, codec, seen, hooks=Hooks(assigned=assigned, revoked=revoked))
 
         everything = set(range(12))
         async with running(member("a")):
@@ -271,7 +300,7 @@ class TestGroup:
         seen = Seen(
             lambda number: FencedError("signals/3 has a newer owner") if number == 1 and len(epochs) == 1 else None
         )
-        async with running(group(settings, codec, seen, on_assigned=assigned, on_revoked=revoked)):
+        async with running(group(settings, codec, seen, hooks=Hooks(assigned=assigned, revoked=revoked))):
             for number in range(3):
                 await publisher.publish(signal(number))
             await until(lambda: 2 in seen.versions)
@@ -292,7 +321,7 @@ class TestGroup:
 
         seen = Seen(lambda _: None if ready else AssertionError("no epoch was taken"))
         await publisher.publish(signal(0))
-        async with running(group(settings, codec, seen, on_assigned=assigned)):
+        async with running(group(settings, codec, seen, hooks=Hooks(assigned=assigned))):
             await until(lambda: bool(seen.versions))
         assert seen.versions == [0]
         assert failures == []

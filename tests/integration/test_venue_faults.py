@@ -160,7 +160,7 @@ async def test_failing_questions_are_unknown_never_empty(exchange: SimulatedExch
 
 async def test_a_dropped_user_stream_comes_back_and_says_so(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
-    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):  # type: ignore[type-var]  # a generator
+    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):
         assert await anext(reports) == Reconnected(ACCOUNT)
         for attempt in (1, 2, 3):
             await exchange.fault("websocket_drop", streams="user")
@@ -174,7 +174,7 @@ async def test_a_dropped_user_stream_comes_back_and_says_so(exchange: SimulatedE
 
 async def test_trades_missed_while_the_stream_was_down_are_in_the_history(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
-    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):  # type: ignore[type-var]  # as above
+    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):
         await anext(reports)
         await exchange.fault("websocket_drop", streams="user")
         placed = await venue.place(buy(), taking())
@@ -196,7 +196,7 @@ async def test_a_wrong_secret_is_told_in_words(exchange: SimulatedExchange, caps
     assert isinstance(balances, Unknown)
     assert "-1022" in balances.reason
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1), aclosing(venue.reports()) as reports:  # type: ignore[type-var]  # as above
+        async with asyncio.timeout(1), aclosing(venue.reports()) as reports:
             await anext(reports)
     await venue.close()
     said = capsys.readouterr()

@@ -75,7 +75,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("consumer_failures_total", "counter", "times that a record's handler failed", ("topic", "group")),
     Metric("consumer_lag", "gauge", "records not handled yet", ("topic", "partition", "group")),
     Metric("publish_failures_total", "counter", "market data records that were not published", ("topic",)),
-    Metric("dead_letters_total", "counter", "records that could not be decoded", ("topic",)),
+    Metric("dead_letters_total", "counter", "records given up: not decodable, or failing each time", ("topic",)),
 )
 
 _BY_NAME = {metric.name: metric for metric in CATALOGUE}

@@ -9,7 +9,7 @@ ledger's outbox --> Relay -> execution.orders, .parents, .fills, portfolio.state
 import asyncio
 
 from trimtab.adapters.kafka.broadcast import BroadcastReader, Start
-from trimtab.adapters.kafka.group import GroupConsumer
+from trimtab.adapters.kafka.group import GroupConsumer, Hooks
 from trimtab.adapters.postgres.opening import open_ledger
 from trimtab.adapters.process import Process, run_service
 from trimtab.adapters.tracing import BaggageTrail
@@ -23,54 +23,28 @@ from trimtab.executor.sending import Sender
 from trimtab.executor.work import Work
 from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS
 
+_RECENT = Start(seconds_ago=5)
+
 
 async def executor(process: Process) -> None:
     """Run every loop of the executor until one fails for good or all are cancelled."""
-    settings = process.settings
-    async with open_ledger(process) as ledger, accounts_of(settings) as venues:
-        view, ownership = MarketView(), Ownership(ledger, process.instance)
-        desk = Desk(
-            ledger,
-            venues,
-            ownership,
-            view.market,
-            process.clock,
-            process.meter,
-            BaggageTrail(),
-            process.log,
-            settings.executor,
-        )  # fmt: skip - one line a port says no more
+    settings, codec, clock, meter = process.settings, process.codec, process.clock, process.meter
+    async with open_ledger(process) as ledger, accounts_of(settings) as venues, asyncio.TaskGroup() as loops:
+        view, owned, trail = MarketView(), Ownership(ledger, process.instance), BaggageTrail()
+        desk = Desk(ledger, venues, owned, view.market, clock, meter, trail, process.log, settings.executor)
         sender = Sender(desk)
         work = Work(desk, sender)
         intake = Intake(desk, sender, work)
-        frames = BroadcastReader(
-            settings,
-            process.codec,
-            MARKET_FRAMES,
-            view.then(work.on_frame),
-            start=Start(seconds_ago=5),
-            meter=process.meter,
-        )
-        signals = GroupConsumer(
-            settings,
-            process.codec,
-            "executor",
-            REBALANCE_SIGNALS,
-            intake.handle,
-            on_assigned=ownership.take,
-            on_revoked=ownership.drop,
-            meter=process.meter,
-        )  # fmt: skip - as above
-        async with asyncio.TaskGroup() as loops:
-            loops.create_task(ledger.relay.run())
-            loops.create_task(frames.run())
-            loops.create_task(work.follow())
-            for venue in venues.values():
-                watch = AccountWatch(desk, sender, work, venue, process.instance)
-                loops.create_task(watch.hold_lease())
-                loops.create_task(watch.follow_stream())
-                loops.create_task(watch.look_up_lost())
-            loops.create_task(signals.run())
+        on_frame = view.then(work.on_frame)
+        frames = BroadcastReader(settings, codec, MARKET_FRAMES, on_frame, start=_RECENT, meter=meter)
+        hooks = Hooks(given_up=intake.give_up, assigned=owned.take, revoked=owned.drop)
+        signals = GroupConsumer(settings, codec, "executor", REBALANCE_SIGNALS, intake.handle, hooks, meter=meter)
+        loops.create_task(ledger.relay.run())
+        loops.create_task(frames.run())
+        loops.create_task(work.follow())
+        for venue in venues.values():
+            loops.create_task(AccountWatch(desk, sender, work, venue, process.instance).run())
+        loops.create_task(signals.run())
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from trimtab.domain.errors import LedgerConflictError, TrimtabError, UnreachableError
 from trimtab.domain.orders import ChildOrder, ParentOrder
@@ -33,6 +34,13 @@ class AccountWatch:
         self._owner = owner
         self._lease: Fence | None = None
 
+    async def run(self) -> None:
+        """Hold the lease, follow the stream and look up what it did not tell, until cancelled."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self.hold_lease())
+            loops.create_task(self.follow_stream())
+            loops.create_task(self.look_up_lost())
+
     async def hold_lease(self) -> None:
         """Take the account's lease when it is free and keep it, until cancelled."""
         desk, seconds = self._desk, self._desk.settings.lease_seconds
@@ -54,10 +62,11 @@ class AccountWatch:
         while True:
             if self._leads():
                 with surviving(desk.log, desk.meter, "user stream interrupted", account=self._venue.account):
-                    async for event in self._venue.reports():
-                        await self._take(event)
-                        if not self._leads():
-                            break
+                    async with aclosing(self._venue.reports()) as events:
+                        async for event in events:
+                            await self._take(event)
+                            if not self._leads():
+                                break
             await desk.clock.sleep(_IDLE_SECONDS)
 
     async def _take(self, event: ExecutionReport | Reconnected) -> None:

@@ -49,11 +49,22 @@ class Intake:
         except InsufficientFundsError as shortage:
             outcome, children = await self._refuse(signal, record.partition, "insufficient_funds", shortage), ()
         except (LedgerRefusedError, InvalidValueError) as objection:
-            outcome, children = await self._refuse_unwritable(signal, record.partition, objection), ()
+            outcome = await self._refuse_unwritable(signal, record.partition, "ledger_refused", objection)
+            children = ()
         self._desk.meter.count("signals_total", outcome=outcome)
         if children:
             self._send(signal, children, taken_us)
         self._work.touch()  # after the orders: it reads the ledger, and that can wait
+
+    async def give_up(self, record: Record[Signal], failure: Exception) -> None:
+        """Settle a signal that cannot be handled: its portfolio rests, then drift may decide afresh.
+
+        Raises:
+            FencedError, UnreachableError, LedgerConflictError: as `handle` does.
+        """
+        outcome = await self._refuse_unwritable(record.message, record.partition, "internal_error", failure)
+        self._desk.meter.count("signals_total", outcome=outcome)
+        self._work.touch()
 
     def _send(self, signal: Signal, children: Sequence[tuple[ParentOrder, ChildOrder]], taken_us: int) -> None:
         """Let the committed orders go out, the times of the way here in their trail."""
@@ -113,7 +124,18 @@ class Intake:
         await book.add_parent(parent, dry_run=True)
         await close_parent(book, WorkItem(parent, None, 0, dry_run=True), "dry_run", now_us)
 
-    async def _refuse(self, signal: Signal, shard: int, reason: str, why: Exception) -> str:
+    async def _refuse_unwritable(self, signal: Signal, shard: int, reason: str, objection: Exception) -> str:
+        """Refuse a signal that the ledger may not even keep (its id is taken, say); the portfolio moves on without it.
+
+        It must neither hold up the signals behind it nor leave drift waiting for its answer.
+        """
+        try:
+            return await self._refuse(signal, shard, reason, objection)
+        except LedgerRefusedError as error:
+            self._desk.log.warning("signal not kept", signal=signal.signal_id, reason=str(error))
+            return await self._refuse(signal, shard, reason, error, keep=False)
+
+    async def _refuse(self, signal: Signal, shard: int, reason: str, why: Exception, *, keep: bool = True) -> str:
         """Settle a signal that could not be written as it is; the new state says why and until when."""
         self._desk.log.warning("signal refused", signal=signal.signal_id, reason=str(why))
         async with self._desk.ledger.transaction() as book:
@@ -121,17 +143,10 @@ class Intake:
             row = await book.portfolio(signal.portfolio_id)
             if row is None or row.ledger_version != signal.ledger_version:
                 return "older_version"
-            return await self._write_refusal(book, signal, refusal(reason, signal))
+            return await self._write_refusal(book, signal, refusal(reason, signal), keep=keep)
 
-    async def _refuse_unwritable(self, signal: Signal, shard: int, objection: Exception) -> str:
-        """Settle a signal that breaks a rule of the ledger's. It must not hold up the signals behind it."""
-        try:
-            return await self._refuse(signal, shard, "ledger_refused", objection)
-        except LedgerRefusedError as error:
-            self._desk.log.warning("signal dropped", signal=signal.signal_id, reason=str(error))
-            return "ledger_refused"
-
-    async def _write_refusal(self, book: LedgerBook, signal: Signal, verdict: Refused) -> str:
-        await book.record_signal(signal, "refused", verdict.reason)
+    async def _write_refusal(self, book: LedgerBook, signal: Signal, verdict: Refused, *, keep: bool = True) -> str:
+        if keep:
+            await book.record_signal(signal, "refused", verdict.reason)
         await book.bump(signal.portfolio_id, verdict.reason, signal.event_time_us, verdict.not_before_us)
         return verdict.reason

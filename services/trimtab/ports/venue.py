@@ -1,6 +1,6 @@
 """A venue account as the executor and the reconciler see it, and the market feed as ingest sees it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -114,8 +114,11 @@ class Venue(Protocol):
     async def balances(self) -> dict[str, Decimal] | Unknown:
         """Return free plus locked, by asset, zeros left out."""
 
-    def reports(self) -> AsyncIterator[ExecutionReport | Reconnected]:
-        """Yield what the user stream brings; a `Reconnected` after every interruption, and first of all."""
+    def reports(self) -> AsyncGenerator[ExecutionReport | Reconnected, None]:
+        """Yield what the user stream brings; a `Reconnected` after every interruption, and first of all.
+
+        Whoever stops reading before the end closes it (`aclosing`): an account has one reader at a time.
+        """
 
 
 @dataclass(frozen=True, slots=True)

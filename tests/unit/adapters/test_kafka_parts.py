@@ -7,13 +7,13 @@ import pytest
 import structlog
 
 from examples import messages
-from trimtab.adapters.kafka.batch import Batch, Progress
+from trimtab.adapters.kafka.batch import TRIES_MAX, Batch, Handling, Progress
 from trimtab.adapters.kafka.client import Complaints
 from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters, TooManyDeadLettersError
 from trimtab.adapters.kafka.incoming import Incoming
 from trimtab.adapters.kafka.retries import SECONDS_MAX, Retries
 from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.domain.errors import UnreachableError
+from trimtab.domain.errors import FencedError, LedgerConflictError, UnreachableError
 from trimtab.messages import Signal
 from trimtab.ports.topics import Record
 from trimtab.settings import KafkaSettings
@@ -27,7 +27,19 @@ def letter(offset: int = 0) -> DeadLetter:
 
 
 def item(partition: int, offset: int) -> Incoming[Signal]:
-    return Incoming(partition, offset, (), Record(SIGNAL, "rebalance.signals", partition, offset))
+    return holding(partition, offset, Record(SIGNAL, "rebalance.signals", partition, offset))
+
+
+def holding(partition: int, offset: int, content: Any) -> Incoming[Signal]:
+    def write(reason: str) -> DeadLetter:
+        return DeadLetter("rebalance.signals", partition, offset, 0, b"k", b"as it came", (), reason)
+
+    return Incoming(partition, offset, (), content, write)
+
+
+def handling(handler: Any, letters: DeadLetters | None = None, **options: Any) -> Handling[Signal]:
+    usual: dict[str, Any] = {"give_up": None, "retries": Retries(), "stopping": lambda: False}
+    return Handling(handler=handler, dead_letters=letters or Letters(), **(usual | options))
 
 
 class Letters(DeadLetters):
@@ -74,7 +86,7 @@ class TestBatch:
 
         progress = Progress()
         items = [item(0, 0), item(1, 5), item(0, 1), item(0, 2), item(1, 6)]
-        await Batch(items, progress).run(handle, Letters(), lambda: False)
+        await Batch(items, progress).run(handling(handle))
         assert sorted(seen) == [(0, 0), (0, 1), (1, 5), (1, 6)]
         assert progress.positions == {0: 1, 1: 7}
         assert progress.failures[0][0] == 1
@@ -88,8 +100,8 @@ class TestBatch:
             seen.append(record.offset)
 
         progress = Progress()
-        items = [item(0, 0), Incoming(0, 1, (), letter(1)), item(0, 2)]
-        await Batch(items, progress).run(handle, letters, lambda: False)
+        items = [item(0, 0), holding(0, 1, letter(1)), item(0, 2)]
+        await Batch(items, progress).run(handling(handle, letters))
         assert seen == [0, 2]
         assert [sent.offset for sent in letters.sent] == [1]
         assert progress.positions == {0: 3}
@@ -97,7 +109,7 @@ class TestBatch:
     async def test_a_record_that_cannot_be_judged_yet_is_handed_in_again(self) -> None:
         progress = Progress()
         down = UnreachableError("schema registry", "http://r", "down")
-        await Batch([Incoming(0, 4, (), down)], progress).run(_never, Letters(), lambda: False)
+        await Batch([holding(0, 4, down)], progress).run(handling(_never))
         assert progress.failures == {0: (4, down)}
         assert progress.positions == {}
 
@@ -113,7 +125,7 @@ class TestBatch:
 
         progress = Progress()
         items = [item(0, 0), item(1, 0), item(0, 1), item(1, 1)]
-        await Batch(items, progress).run(handle, Letters(), lambda: False)
+        await Batch(items, progress).run(handling(handle))
         assert seen == [(1, 0), (1, 1), (0, 0), (0, 1)]
         assert progress.positions == {0: 2, 1: 2}
 
@@ -123,16 +135,91 @@ class TestBatch:
         async def handle(_: Record[Signal]) -> None:
             stop.set()
 
-        await Batch([item(0, 0), item(0, 1)], progress).run(handle, Letters(), stop.is_set)
+        await Batch([item(0, 0), item(0, 1)], progress).run(handling(handle, stopping=stop.is_set))
         assert progress.positions == {0: 1}
 
     async def test_too_many_letters_stop_the_service_before_the_record_is_given_up(self) -> None:
         letters, progress = Letters(per_minute_max=2), Progress()
-        items = [Incoming(0, offset, (), letter(offset)) for offset in range(5)]
+        items = [holding(0, offset, letter(offset)) for offset in range(5)]
         with pytest.raises(TooManyDeadLettersError, match="offset 2: bad magic byte"):
-            await Batch(items, progress).run(_never, letters, lambda: False)
+            await Batch(items, progress).run(handling(_never, letters))
         assert progress.positions == {0: 2}
         assert len(letters.sent) == 2
+
+    async def test_a_record_that_breaks_its_handler_is_given_up_after_some_tries_and_those_behind_go_on(self) -> None:
+        letters, told, seen = Letters(), list[tuple[int, str]](), list[int]()
+
+        async def handle(record: Record[Signal]) -> None:
+            seen.append(record.offset)
+            if record.offset == 1:
+                raise KeyError("step")
+
+        async def give_up(record: Record[Signal], failure: Exception) -> None:
+            assert letters.sent == []
+            told.append((record.offset, repr(failure)))
+
+        used = handling(handle, letters, give_up=give_up)
+        items = [item(0, 0), item(0, 1), item(0, 2)]
+        for _ in range(TRIES_MAX - 1):
+            await Batch(items, progress := Progress()).run(used)
+            assert (progress.positions, [offset for offset, _ in progress.failures.values()]) == ({0: 1}, [1])
+        assert (told, letters.sent) == ([], [])
+        await Batch(items, progress := Progress()).run(used)
+        assert (progress.positions, progress.failures) == ({0: 3}, {})
+        assert told == [(1, "KeyError('step')")]
+        assert [(sent.offset, sent.value, sent.reason) for sent in letters.sent] == [
+            (1, b"as it came", "KeyError: 'step'")
+        ]
+        assert seen.count(1) == TRIES_MAX
+
+    @pytest.mark.parametrize(
+        "passing",
+        [UnreachableError("PostgreSQL", "db", "down"), LedgerConflictError("deadlock"), FencedError("newer owner")],
+    )
+    async def test_what_passes_is_no_reason_to_give_a_record_up(self, passing: Exception) -> None:
+        letters, failures = Letters(), [passing] * (3 * TRIES_MAX) + [ValueError("bug")] * (TRIES_MAX - 1)
+
+        async def handle(_: Record[Signal]) -> None:
+            if failures:
+                raise failures.pop()
+
+        used = handling(handle, letters)
+        while failures:
+            await Batch([item(0, 0)], progress := Progress()).run(used)
+            assert progress.positions == {}
+        await Batch([item(0, 0)], progress := Progress()).run(used)
+        assert (progress.positions, letters.sent) == ({0: 1}, [])
+
+    async def test_each_record_and_each_owner_has_its_own_tries(self) -> None:
+        retries = Retries()
+        assert [retries.blame(0, 7), retries.blame(0, 7), retries.blame(1, 7), retries.blame(0, 8)] == [1, 2, 1, 1]
+        retries.blame(0, 8)
+        retries.forget(0)
+        assert retries.blame(0, 8) == 1
+
+    async def test_a_record_stays_while_the_ledger_cannot_settle_it_and_goes_if_settling_breaks_too(self) -> None:
+        letters = Letters()
+        answers: list[Exception] = [ValueError("again"), UnreachableError("PostgreSQL", "db", "down")]
+
+        async def handle(_: Record[Signal]) -> None:
+            raise ValueError("bug")
+
+        async def give_up(*_: object) -> None:
+            raise answers.pop()
+
+        used = handling(handle, letters, give_up=give_up)
+        for _ in range(TRIES_MAX):
+            await Batch([item(0, 0)], progress := Progress()).run(used)
+        assert progress.positions == {}
+        assert isinstance(progress.failures[0][1], UnreachableError)
+        with structlog.testing.capture_logs() as logged:
+            await Batch([item(0, 0)], progress := Progress()).run(used)
+        assert progress.positions == {0: 1}
+        assert [sent.reason for sent in letters.sent] == ["ValueError: bug"]
+        assert next((line["event"], line["reason"]) for line in logged if "reason" in line) == (
+            "record given up and left unsettled",
+            "ValueError: again",
+        )
 
 
 async def _never(_: Record[Signal]) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters: records that cannot be decoded, kept as they were, with the reason and where they stood."""
+"""Dead letters: records that are given up, kept as they were, with the reason and where they stood."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ _log = structlog.get_logger("trimtab.kafka.deadletter")
 
 
 class TooManyDeadLettersError(TrimtabError):
-    """More records cannot be decoded than a few bad ones explain: rather the service stops than throws all away."""
+    """More records are given up than a few bad ones explain: rather the service stops than throws all away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class DeadLetters:
             self._times.popleft()
         if len(self._times) >= self._per_minute_max:
             raise TooManyDeadLettersError(
-                f"{self._consumer} could not decode {len(self._times)} records within a minute (allowed: "
+                f"{self._consumer} gave up {len(self._times)} records within a minute (allowed: "
                 f"{self._per_minute_max}) and stops before {letter.topic}, partition {letter.partition}, "
                 f"offset {letter.offset}: {letter.reason}"
             )

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 from typing import Generic
 
 import structlog
@@ -18,7 +19,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from trimtab.adapters.avro import Codec
-from trimtab.adapters.kafka.batch import Batch, Progress
+from trimtab.adapters.kafka.batch import Batch, GiveUp, Handling, Progress
 from trimtab.adapters.kafka.client import Complaints, consumer_config
 from trimtab.adapters.kafka.deadletter import DeadLetters
 from trimtab.adapters.kafka.incoming import incoming
@@ -40,13 +41,26 @@ OnRevoked = Callable[[list[int], bool], Awaitable[None]]
 _log = structlog.get_logger("trimtab.kafka.group")
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks(Generic[M]):
+    """What a service does beside handling records; all of it on the event loop.
+
+    `given_up(record, failure)` settles what a record that is set aside would leave open. `assigned(partitions)` and
+    `revoked(partitions, lost)` run to their end before any record is taken; after a loss nothing is committed.
+    """
+
+    given_up: GiveUp[M] | None = None
+    assigned: OnAssigned | None = None
+    revoked: OnRevoked | None = None
+
+
 class GroupConsumer(Generic[M]):
     """Hands every record of a topic's partitions that are ours to `handler`, at least once and in order.
 
     A handler that raises gets its record again, after a growing pause, and its partition waits meanwhile; other
     partitions go on. FencedError means that another process owns the partition: ours are given up, then asked for anew.
-    A record that cannot be decoded goes to the dead letters. `on_assigned(partitions)` and `on_revoked(partitions,
-    lost)` run to their end on the event loop before any record is taken; after a loss nothing is committed.
+    A record that cannot be decoded goes to the dead letters, and so does one whose handler has failed `TRIES_MAX` times
+    for no reason that passes (a part that does not answer, another transaction, another owner).
     """
 
     def __init__(
@@ -56,17 +70,15 @@ class GroupConsumer(Generic[M]):
         group: str,
         topic: Topic[M],
         handler: Handler[M],
+        hooks: Hooks[M] | None = None,
         *,
-        on_assigned: OnAssigned | None = None,
-        on_revoked: OnRevoked | None = None,
         meter: Meter | None = None,
     ) -> None:
         kafka = settings.kafka
-        self._codec, self._group, self._topic, self._handler = codec, group, topic, handler
+        self._codec, self._group, self._topic = codec, group, topic
         self._name = f"{kafka.topic_prefix}{topic.name}"
-        self._on_assigned, self._on_revoked = on_assigned, on_revoked
+        self._hooks: Hooks[M] = hooks or Hooks()
         self._meter: Meter = meter or Unmetered()
-        self._dead_letters = DeadLetters(kafka, group, meter=self._meter)
         self._complaints = Complaints()
         self._config = consumer_config(kafka, group, self._complaints) | {
             "group.id": f"{kafka.topic_prefix}{group}",
@@ -78,13 +90,15 @@ class GroupConsumer(Generic[M]):
         self._current: Future[None] | None = None
         self._positions: dict[int, int] = {}
         self._retries = Retries()
+        letters = DeadLetters(kafka, group, meter=self._meter)
+        self._handling = Handling(handler, self._hooks.given_up, letters, self._retries, self._stopping.is_set)
         self._lag_due = 0.0
 
     async def run(self) -> None:
         """Consume until cancelled: then finish the record in hand, commit, and leave the group.
 
         Raises:
-            TooManyDeadLettersError: if so many records cannot be decoded that the service has to stop.
+            TooManyDeadLettersError: if so many records are given up that the service has to stop.
 
         """
         self._loop = asyncio.get_running_loop()
@@ -119,7 +133,7 @@ class GroupConsumer(Generic[M]):
         progress = Progress()
         batch = Batch([incoming(message, self._topic, self._codec) for message in self._sound(messages)], progress)
         try:
-            self._on_loop(batch.run(self._handler, self._dead_letters, self._stopping.is_set))
+            self._on_loop(batch.run(self._handling))
         except CancelledError:
             return
         finally:
@@ -210,12 +224,12 @@ class GroupConsumer(Generic[M]):
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = self._forget(partitions)
         _log.info("partitions assigned", topic=self._topic.name, group=self._group, partitions=numbers)
-        if self._on_assigned is None or not numbers:
+        if self._hooks.assigned is None or not numbers:
             return
         attempts = Retries()
         while not self._stopping.is_set():
             try:
-                self._on_loop(self._on_assigned(numbers))
+                self._on_loop(self._hooks.assigned(numbers))
             except Exception as error:  # noqa: BLE001 - without it no record may be taken: it is tried until it works
                 now = time.monotonic()
                 attempts.failed(0, now)
@@ -239,10 +253,10 @@ class GroupConsumer(Generic[M]):
             consumer.resume(partitions)  # a partition that is paused would be so still when it comes back
         numbers = self._forget(partitions)
         _log.info("partitions gone", topic=self._topic.name, group=self._group, partitions=numbers, lost=lost)
-        if self._on_revoked is None or not numbers:
+        if self._hooks.revoked is None or not numbers:
             return
         try:
-            self._on_loop(self._on_revoked(numbers, lost))
+            self._on_loop(self._hooks.revoked(numbers, lost))
         except Exception as error:  # noqa: BLE001 - the partitions are gone, whatever it says
             self._complaints.say("on_revoked", f"{type(error).__name__}: {error}")
 

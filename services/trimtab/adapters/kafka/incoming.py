@@ -1,5 +1,6 @@
 """A record as it comes in: decoded, or with the reason why not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
@@ -19,13 +20,15 @@ class Incoming(Generic[M]):
     """One record of a topic.
 
     `content` is the decoded record, or the letter for its dead letter topic, or, if its schema is new to us and the
-    registry does not answer, that error: then nothing can be said of the record yet.
+    registry does not answer, that error: then nothing can be said of the record yet. `letter` makes one of any record,
+    for a reason.
     """
 
     partition: int
     offset: int
     headers: RawHeaders
     content: Record[M] | DeadLetter | UnreachableError
+    letter: Callable[[str], DeadLetter]
 
 
 def incoming(message: KafkaMessage, topic: Topic[M], codec: Codec) -> Incoming[M]:
@@ -34,24 +37,22 @@ def incoming(message: KafkaMessage, topic: Topic[M], codec: Codec) -> Incoming[M
     assert partition is not None
     assert offset is not None
     headers = raw_headers(message)
+
+    def letter(reason: str) -> DeadLetter:
+        time_ms, key, value = message.timestamp()[1], message.key(), message.value()
+        return DeadLetter(topic.name, partition, offset, time_ms, key, value, headers, reason)
+
+    content: Record[M] | DeadLetter | UnreachableError
     try:
         decoded = codec.decode(topic.name, message.value())
     except UndecodableError as error:
-        letter = DeadLetter(
-            topic=topic.name,
-            partition=partition,
-            offset=offset,
-            timestamp_ms=message.timestamp()[1],
-            key=message.key(),
-            value=message.value(),
-            headers=headers,
-            reason=str(error),
-        )
-        return Incoming(partition, offset, headers, letter)
+        content = letter(str(error))
     except UnreachableError as error:
-        return Incoming(partition, offset, headers, error)
-    assert isinstance(decoded, topic.message)
-    return Incoming(partition, offset, headers, Record(decoded, topic.name, partition, offset))
+        content = error
+    else:
+        assert isinstance(decoded, topic.message)
+        content = Record(decoded, topic.name, partition, offset)
+    return Incoming(partition, offset, headers, content, letter)
 
 
 def raw_headers(message: KafkaMessage) -> RawHeaders:

@@ -1,4 +1,4 @@
-"""When a partition whose record failed is tried again."""
+"""When a partition whose record failed is tried again, and how often a record failed by itself."""
 
 import random
 
@@ -12,6 +12,7 @@ class Retries:
     def __init__(self) -> None:
         self._waiting: dict[int, float] = {}
         self._attempts: dict[int, int] = {}
+        self._blamed: dict[int, tuple[int, int]] = {}  # by partition: offset, and how often it was to blame
 
     def failed(self, partition: int, now: float) -> int:
         """Note a failure; return how many there were in a row."""
@@ -21,6 +22,13 @@ class Retries:
         self._waiting[partition] = now + wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
         return attempts
 
+    def blame(self, partition: int, offset: int) -> int:
+        """Note that a record failed and nothing else can be to blame; return how often this one has."""
+        known, times = self._blamed.get(partition, (offset, 0))
+        times = times + 1 if known == offset else 1
+        self._blamed[partition] = offset, times
+        return times
+
     def succeeded(self, partition: int) -> None:
         """Forget a partition's failures."""
         self._attempts.pop(partition, None)
@@ -28,6 +36,7 @@ class Retries:
     def forget(self, partition: int) -> None:
         """Forget a partition that is ours no more."""
         self._attempts.pop(partition, None)
+        self._blamed.pop(partition, None)
         self._waiting.pop(partition, None)
 
     def waiting(self, partition: int) -> bool:

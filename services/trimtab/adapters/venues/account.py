@@ -5,7 +5,7 @@ rounds amounts to its idea of the precision: what goes out has to be, digit for 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -126,7 +126,7 @@ class CcxtVenue:
         except InvalidValueError as error:
             return Unknown(f"the answer cannot be read: {error}")
 
-    def reports(self) -> AsyncIterator[ExecutionReport | Reconnected]:
+    def reports(self) -> AsyncGenerator[ExecutionReport | Reconnected, None]:
         """Yield what the user stream brings; a `Reconnected` after every interruption, and first of all."""
         return self._stream.reports()
 

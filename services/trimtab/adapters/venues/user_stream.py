@@ -6,7 +6,7 @@ of our own.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -51,7 +51,7 @@ class UserStream:
         client.on_event = self._on_event
         client.on_lost = self._on_lost
 
-    async def reports(self) -> AsyncIterator[ExecutionReport | Reconnected]:
+    async def reports(self) -> AsyncGenerator[ExecutionReport | Reconnected, None]:
         """Yield a `Reconnected` once events are flowing, then events; again after every interruption."""
         while True:
             await until_done(self._subscribe, _FAILURES, self._log, "subscribing to the user stream")
