@@ -120,10 +120,48 @@ def test_halts_are_of_one_portfolio_or_of_everything(shell: Shell) -> None:
     assert shell.document("resume", "--all") == {"resumed": ["core"]}
     assert not shell.document("status")["portfolios"][0]["halted"]
     assert shell.run("halt").exit_code == 2
-    assert shell.run("status", "nobody").exit_code == 2
     unknown = shell.run("halt", "--venue", "bnance")
     assert unknown.exit_code == 2
     assert "--venue: found 'bnance'; allowed: binance" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "cor"),
+        ("halt", "cor"),
+        ("resume", "cor"),
+        ("explain", "cor"),
+        ("fills", "cor"),
+        ("fills", "cor", "--follow"),
+        ("allocate", "cor", "main", "BTC", "1", "--reference", "x"),
+    ],
+)
+def test_an_unknown_portfolio_gets_the_same_answer_everywhere(words: tuple[str, ...], shell: Shell) -> None:
+    before = shell.run(*words)
+    shell.apply()
+    after = shell.run(*words)
+
+    assert (before.exit_code, before.stdout) == (2, "")
+    assert before.stderr == "error: portfolio cor: not known; known: none yet\n"
+    assert (after.exit_code, after.stdout) == (2, "")
+    assert after.stderr == "error: portfolio cor: not known; known: core (did you mean core?)\n"
+    assert not shell.document("status", "core")["portfolios"][0]["halted"]
+
+
+def test_a_portfolio_that_has_not_traded_yet_is_known(shell: Shell) -> None:
+    shell.apply()
+
+    assert shell.document("fills", "core") == {"fills": []}
+
+
+def test_an_unknown_account_cannot_be_allocated_from(shell: Shell) -> None:
+    shell.apply()
+
+    ended = shell.run("allocate", "core", "mian", "BTC", "1", "--reference", "x")
+
+    assert ended.exit_code == 2
+    assert ended.stderr == "error: account mian: not known; known: main (did you mean main?)\n"
 
 
 def test_what_is_not_there_cannot_be_allocated(shell: Shell) -> None:

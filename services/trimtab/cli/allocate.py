@@ -8,11 +8,13 @@ import typer
 
 from trimtab.cli.output import Json, result, say
 from trimtab.cli.start import started
-from trimtab.domain.amounts import plain
+from trimtab.domain.amounts import plain, quantise
 from trimtab.domain.ids import derive
 
 if TYPE_CHECKING:
     from trimtab.settings import Settings
+
+_AMOUNT_BELOW = Decimal("1e20")  # numeric(38,18)
 
 
 def _amount(text: str) -> Decimal:
@@ -20,8 +22,8 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount == 0:
-        raise typer.BadParameter(f"found {text!r}; allowed: an amount other than 0")
+    if not amount.is_finite() or amount == 0 or abs(amount) >= _AMOUNT_BELOW or amount != quantise(amount):
+        raise typer.BadParameter(f"found {text!r}; allowed: an amount other than 0, below 1e20, of at most 18 decimals")
     return amount
 
 
@@ -50,10 +52,14 @@ async def _allocate(
     settings: "Settings", portfolio: str, account: str, asset: str, amount: Decimal, reference: str
 ) -> bool:
     from trimtab.cli.books import open_books
+    from trimtab.cli.known import require_account, require_portfolio
 
-    async with open_books(settings) as ledger, ledger.transaction() as book:
-        entry_id = derive("allocation", reference)
-        booked = await book.allocate(entry_id, portfolio, account, asset, amount, 0)
-        if booked:
-            await book.bump(portfolio, "allocated", 0)
-        return booked
+    async with open_books(settings) as ledger:
+        await require_portfolio(ledger.reports, portfolio)
+        await require_account(ledger.reports, account)
+        async with ledger.transaction() as book:
+            entry_id = derive("allocation", reference)
+            booked = await book.allocate(entry_id, portfolio, account, asset, amount, 0)
+            if booked:
+                await book.bump(portfolio, "allocated", 0)
+            return booked

@@ -12,11 +12,9 @@ from trimtab.domain.errors import InvalidValueError, UnreachableError
 if TYPE_CHECKING:
     from trimtab.cli.reading import Reading
     from trimtab.domain.market import Market
-    from trimtab.messages import PortfolioState
 
 # A full frame comes every second, and at most a hundred others.
 _FRAMES_MAX = 2_000
-_STATES_MAX = 1_000_000
 
 
 def explain(
@@ -24,6 +22,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Decide now, on the last recorded inputs, and show every term. Nothing is traded."""
+    from trimtab.cli.known import published_state
     from trimtab.cli.reading import open_reading
     from trimtab.documents import parse_document
     from trimtab.drift.decision import decide
@@ -32,7 +31,7 @@ def explain(
 
     settings = started()
     with open_reading(settings) as reading:
-        state = _state(reading, portfolio)
+        state = published_state(reading, portfolio)
         risks = reading.tail(MARKET_RISK, 1)
         market = _market(reading, settings.kafka.bootstrap_servers)
     parsed = parse_document(state.document, state.document_version)
@@ -47,17 +46,6 @@ def explain(
             [(row.term, row.value, row.unit, row.meaning) for row in rows],
         ),
     )
-
-
-def _state(reading: "Reading", portfolio: str) -> "PortfolioState":
-    from trimtab.topics import PORTFOLIO_STATE
-
-    found = [record.message for record in reading.tail(PORTFOLIO_STATE, _STATES_MAX)]
-    mine = [state for state in found if state.portfolio_id == portfolio]
-    if not mine:
-        known = sorted({state.portfolio_id for state in found})
-        raise InvalidValueError("portfolio", portfolio, f"one that was applied: {', '.join(known) or 'none yet'}")
-    return max(mine, key=lambda state: state.ledger_version)
 
 
 def _market(reading: "Reading", kafka: str) -> "Market":

@@ -14,6 +14,10 @@ from trimtab.domain.amounts import plain
 
 if TYPE_CHECKING:
     from trimtab.messages import Fill
+    from trimtab.settings import Settings
+
+
+_SEARCHED_MAX = 100_000
 
 
 def fills(
@@ -28,9 +32,13 @@ def fills(
     from trimtab.cli.reading import open_reading
     from trimtab.topics import EXECUTION_FILLS
 
-    with open_reading(started()) as reading:
-        found = _of(portfolio, (record.message for record in reading.tail(EXECUTION_FILLS, limit)))
+    settings = started()
+    depth = limit if portfolio is None else _SEARCHED_MAX  # others' fills stand between one's own
+    with open_reading(settings) as reading:
+        found = _of(portfolio, (record.message for record in reading.tail(EXECUTION_FILLS, depth)))
         last = list(found)[-limit:]
+        if portfolio is not None and not last:
+            _require(portfolio, settings)
         if not follow:
             result({"fills": [asdict(fill) for fill in last]}, as_json=as_json, readable=lambda: _show(last))
             return
@@ -40,6 +48,15 @@ def fills(
                 typer.echo(_line(fill, as_json=as_json))
             for fill in coming:
                 typer.echo(_line(fill, as_json=as_json))
+
+
+def _require(portfolio: str, settings: "Settings") -> None:
+    """Raise UnknownNameError for a name that nobody has; a portfolio that has not traded yet is no error."""
+    from trimtab.cli.known import published_state
+    from trimtab.cli.reading import open_reading
+
+    with open_reading(settings) as reading:  # the other one stands where the fills go on
+        published_state(reading, portfolio)
 
 
 def _of(portfolio: str | None, found: "Iterator[Fill]") -> "Iterator[Fill]":

@@ -7,6 +7,7 @@ import typer
 
 from trimtab.cli.output import Json, result, say
 from trimtab.cli.start import started
+from trimtab.configuration import shown
 
 if TYPE_CHECKING:
     from trimtab.adapters.postgres.opening import PublishingLedger
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Portfolio = Annotated[str | None, typer.Argument(help="One portfolio; or use --all or --venue.")]
 Everything = Annotated[bool, typer.Option("--all", help="Every portfolio, those applied later too.")]
 VenueName = Annotated[str | None, typer.Option("--venue", help="Every portfolio with an account at this venue.")]
+_REASON_CHARACTERS_MAX = 500
 
 
 def halt(
@@ -41,6 +43,10 @@ def resume(
 def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, everything: bool, as_json: bool) -> None:
     if (portfolio is not None) + (venue is not None) + everything != 1:
         raise typer.BadParameter("name exactly one of a portfolio, --all and --venue")
+    # an empty reason would read as no halt at all
+    if reason is not None and not 0 < len(reason.strip()) <= _REASON_CHARACTERS_MAX:
+        allowed = f"some words, of at most {_REASON_CHARACTERS_MAX} characters"
+        raise typer.BadParameter(f"found {shown(reason)}; allowed: {allowed}", param_hint="--reason")
     concerned = asyncio.run(_switched(started(), portfolio, venue, reason))
     done = "halted" if reason is not None else "resumed"
     result(
@@ -54,14 +60,18 @@ async def _switched(settings: "Settings", portfolio: str | None, venue: str | No
     """Throw the switch (`reason` None: lift it); return the portfolios concerned.
 
     Raises:
-        InvalidValueError: if nobody knows the venue: a slip in an emergency must not look like a halt.
+        UnknownNameError: if nobody knows the portfolio.
+        InvalidValueError: if nobody knows the venue. A slip in an emergency must not look like a halt.
 
     """
     from trimtab.cli.books import open_books
+    from trimtab.cli.known import require_portfolio
     from trimtab.domain.errors import InvalidValueError
 
     scope, name = ("venue", venue) if venue is not None else ("all", "")
     async with open_books(settings) as ledger:
+        if portfolio is not None:
+            await require_portfolio(ledger.reports, portfolio)
         known = {*settings.venues, *(await ledger.reports.accounts()).values()}
         if venue is not None and venue not in known:
             raise InvalidValueError("--venue", venue, ", ".join(sorted(known)) or "the name of a venue")

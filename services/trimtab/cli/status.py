@@ -34,12 +34,12 @@ async def _read(
     settings: "Settings", portfolio: str | None
 ) -> tuple[Sequence["PortfolioStatus"], Sequence["Holding"], float]:
     from trimtab.cli.books import open_reports
-    from trimtab.domain.errors import InvalidValueError
+    from trimtab.cli.known import require_portfolio
 
     async with open_reports(settings) as reports:
+        if portfolio is not None:
+            await require_portfolio(reports, portfolio)
         found = await reports.status(portfolio)
-        if portfolio is not None and not found:
-            raise InvalidValueError("portfolio", portfolio, "a portfolio that was applied")
         return found, await reports.positions(portfolio), await reports.outbox_lag_seconds()
 
 
