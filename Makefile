@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: bench env demo test lint format schema up down compose-test container-test lock
+.PHONY: bench env demo test lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -20,8 +20,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: env
 	$(BIN)/trimtab demo $(if $(TAPE),--tape $(TAPE))
 
+# two workers, each with a Kafka, registry and PostgreSQL of its own; the end-to-end suite stays on one of them
+WORKERS := -n 2 --dist loadgroup
+
 test: env
-	$(BIN)/pytest -m "not compose"
+	$(BIN)/pytest -m "not compose" $(WORKERS)
 
 # writes and prints the measures
 bench: env
@@ -48,12 +51,10 @@ up: env
 down: env
 	$(BIN)/trimtab down
 
+# the image, docker compose, and every suite that runs on the shared Kafka, registry and PostgreSQL on containers
 compose-test: env
 	$(BIN)/pytest -m compose tests/e2e/compose
-
-# every suite that runs on the shared Kafka, registry and PostgreSQL, once more on containers
-container-test: env
-	TRIMTAB_TEST_STACK=containers $(BIN)/pytest -m stack tests
+	TRIMTAB_TEST_STACK=containers $(BIN)/pytest -m stack tests $(WORKERS)
 
 # needs uv; the image's lock is a part of the whole one, so that both have the same versions
 lock:

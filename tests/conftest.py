@@ -18,8 +18,14 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too."""
+    """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too.
+
+    Beside it, say what stays together when workers share the suites: a file, and everything that runs whole pipelines,
+    two of which at once would be a load that no test is about.
+    """
     for item in items:
+        whole = "e2e" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("pipelines" if whole else str(item.path)))
         found = getattr(item, "_fixtureinfo", None)
         definitions = found.name2fixturedefs.get("stack", ()) if found is not None else ()
         if definitions and definitions[-1].scope == "session":  # the last is the one it gets
