@@ -27,15 +27,10 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.orders import OrderState, ParentState, Side
 from trimtab.ledger.events import parent_event
-from trimtab.messages import Break, OpenOrder, ParentEvent, PortfolioState, Position
+from trimtab.messages import OpenOrder, ParentEvent, PortfolioState, Position
 from trimtab.ports.ledger import UNALLOCATED, Fence
 
 S = OrderState
-
-
-def break_of(resolution: str = "", event_id: str = "b1", kind: str = "unexplained") -> Break:
-    zero = Decimal(0)
-    return Break(event_id, PORTFOLIO, VENUE, ACCOUNT, kind, "BTC", zero, zero, zero, NOW_US, NOW_US, resolution, "")
 
 
 async def test_a_transaction_that_raises_leaves_nothing(funded: LedgerWorld) -> None:
@@ -574,19 +569,6 @@ async def test_documents_are_versioned(funded: LedgerWorld) -> None:
             await book.apply_portfolio(PORTFOLIO, "{}", ["nowhere"], dry_run=True)
 
 
-async def test_a_break_is_open_once_until_it_is_closed(funded: LedgerWorld) -> None:
-    async with funded.reconciler.transaction() as book:
-        assert await book.open_break(break_of())
-        assert not await book.open_break(break_of(event_id="b2"))
-        assert await book.open_break(break_of("booked", "b3", "missed_fill"))
-        assert await book.open_breaks(ACCOUNT) == [break_of()]
-        assert await book.close_break(break_of("explained", "b4"))
-        assert not await book.close_break(break_of("explained", "b5"))
-        assert await book.open_break(break_of(event_id="b6"))
-    assert [b.event_id for b in await funded.reconciler.open_breaks()] == ["b6"]
-    assert [m.event_id for m in funded.emitted() if isinstance(m, Break)] == ["b1", "b3", "b4", "b6"]
-
-
 async def test_an_event_id_leaves_once(funded: LedgerWorld) -> None:
     state = funded.states()[-1]
     async with funded.executor.transaction() as book:
@@ -595,23 +577,3 @@ async def test_an_event_id_leaves_once(funded: LedgerWorld) -> None:
     with pytest.raises(LedgerRefusedError, match="needs an event id"):
         async with funded.executor.transaction() as book:
             await book.emit(signal_of(PORTFOLIO, 1))
-
-
-async def test_watermarks_rise(funded: LedgerWorld) -> None:
-    async with funded.reconciler.transaction() as book:
-        assert await book.watermark(ACCOUNT, "BTC/USDT") is None
-        await book.raise_watermark(ACCOUNT, "BTC/USDT", 5)
-        await book.raise_watermark(ACCOUNT, "BTC/USDT", 3)
-        assert await book.watermark(ACCOUNT, "BTC/USDT") == 5
-
-
-async def test_an_order_is_found_by_the_venues_id(funded: LedgerWorld) -> None:
-    parent, child = parent_of(), child_of(parent_of())
-    await funded.accept(parent)
-    await funded.submit(child)
-    async with funded.executor.transaction() as book:
-        await book.change_child(replace(child, state=S.ACCEPTED, venue_order_id="v7"), "")
-        found = await book.child_by_venue_order(ACCOUNT, "v7")
-        assert found is not None
-        assert found[1].client_order_id == child.client_order_id
-        assert await book.child_by_venue_order(ACCOUNT, "v8") is None

@@ -25,6 +25,19 @@ def posting(line: int, holder: str, amount: str, entry_id: str = "e") -> str:
     )
 
 
+EXPLAIN = "UPDATE ledger.break SET explained_by = 'core';"
+
+
+def found_break(change: str) -> str:
+    """An open break of account main that lacks 1 BTC, changed so."""
+    return (
+        "INSERT INTO ledger.break (event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, difference,"
+        " first_seen_us, event_time_us, resolution, detail)"
+        " VALUES ('b', '', 'binance', 'main', 'unexplained', 'BTC', 2, 1, -1, 1, 1, '', '');"
+        f"UPDATE ledger.break SET {change};"
+    )
+
+
 # As the database's owner, whom no right holds back: one attack, then what the database says.
 ATTACKS = {
     "an entry without postings": (entry("deposit"), "has no postings"),
@@ -68,6 +81,10 @@ ATTACKS = {
     "a message changed": ("UPDATE ledger.outbox SET payload = ''", "marked sent, once"),
     "a message half sent": ("UPDATE ledger.outbox SET sent_at = now()", "check constraint"),
     "an account moved to another venue": ("UPDATE ledger.venue_account SET venue = 'kraken'", "is never changed"),
+    "a surplus explained": (found_break("difference = 1") + EXPLAIN, "none that lacks something"),
+    "a closed break explained": (found_break("resolution = 'gone'") + EXPLAIN, "none that lacks something"),
+    "another kind explained": (found_break("kind = 'unknown_order'") + EXPLAIN, "none that lacks something"),
+    "a break explained by who has nothing there": (found_break("account = 'other'") + EXPLAIN, "does not use account"),
 }
 
 # What a role may not do; the contract suite does what it may, as that role.
@@ -80,6 +97,7 @@ FORBIDDEN = {
         "UPDATE ledger.parent_order SET filled = 0",
         "UPDATE ledger.child_order SET recorded = 0",
         "UPDATE ledger.portfolio SET document = ''",
+        "UPDATE ledger.break SET explained_by = 'core'",
         "INSERT INTO ledger.kill_switch (scope, name, reason) VALUES ('all', '', 'x')",
         "SELECT ledger.prune_outbox(1)",
     ),
@@ -90,6 +108,7 @@ FORBIDDEN = {
         "INSERT INTO ledger.reservation (parent_id) VALUES ('p')",
         "UPDATE ledger.portfolio SET document = ''",
         "INSERT INTO ledger.portfolio (portfolio_id) VALUES ('x')",
+        "UPDATE ledger.break SET explained_by = 'core'",
     ),
     "trimtab_cli": (
         entry("deposit"),
@@ -99,6 +118,10 @@ FORBIDDEN = {
         "UPDATE ledger.parent_order SET state = 'closed'",
         "UPDATE ledger.owner SET epoch = 99",
         "SELECT ledger.make_partitions(1)",
+        "INSERT INTO ledger.break (event_id) VALUES ('b')",
+        "UPDATE ledger.break SET resolution = 'booked'",
+        "UPDATE ledger.break SET difference = 0",
+        "INSERT INTO ledger.watermark (account) VALUES ('main')",
     ),
 }
 FORBIDDEN_TO_ALL = (

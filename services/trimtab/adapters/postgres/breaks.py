@@ -24,9 +24,22 @@ class Breaks:
     async def open_ones(self, account: str | None) -> Sequence[Break]:
         return [break_of(row) for row in await self._statements.rows("open_breaks", {"account": account})]
 
-    async def watermark(self, account: str, instrument: str) -> int | None:
-        row = await self._statements.row("watermark", {"account": account, "instrument": instrument})
-        return None if row is None else int(row["since_us"])
+    async def note(self, found: Break) -> bool:
+        """Write the detail of the open break of this portfolio, account, kind and asset; False if none is open."""
+        return await self._statements.row("note_break", break_values(found)) is not None
+
+    async def explain(self, account: str, asset: str, portfolio_id: str) -> Break | None:
+        """Mark the open unexplained break of an account and asset; None if there is none.
+
+        Raises LedgerRefusedError if the portfolio does not use the account.
+        """
+        values = {"account": account, "asset": asset, "portfolio_id": portfolio_id}
+        row = await self._statements.row("explain_break", values)
+        return None if row is None else break_of(row)
+
+    async def explanations(self, account: str) -> dict[str, str]:
+        rows = await self._statements.rows("explanations", {"account": account})
+        return {row["asset"]: row["explained_by"] for row in rows}
 
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
         values = {"account": account, "instrument": instrument, "since_us": since_us}

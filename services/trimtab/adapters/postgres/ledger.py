@@ -96,6 +96,18 @@ class PostgresLedger:
         rows = await self._sessions.rows("account_sums", {"account": account})
         return {row["asset"]: row["posted"] for row in rows if row["posted"]}
 
+    async def explanations(self, account: str) -> dict[str, str]:
+        rows = await self._sessions.rows("explanations", {"account": account})
+        return {row["asset"]: row["explained_by"] for row in rows}
+
+    async def traded(self, account: str) -> dict[str, int]:
+        rows = await self._sessions.rows("traded", {"account": account})
+        return {row["instrument"]: row["since_us"] for row in rows}
+
+    async def unrecorded(self, venue: str, account: str, trade_ids: Sequence[str]) -> set[str]:
+        values = {"venue": venue, "account": account, "trade_ids": list(trade_ids)}
+        return {row["trade_id"] for row in await self._sessions.rows("unrecorded", values)}
+
     async def quiet(self, account: str) -> bool:
         (row,) = await self._sessions.rows("is_quiet", {"account": account})
         return bool(row["quiet"])

@@ -63,8 +63,10 @@ class Orders:
         row = await self._statements.row("child", {"client_order_id": client_order_id})
         return None if row is None else (parent_of(row), child_of(row))
 
-    async def child_by_venue_order(self, account: str, venue_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
-        values = {"account": account, "venue_order_id": venue_order_id}
+    async def child_by_venue_order(
+        self, account: str, instrument: str, venue_order_id: str
+    ) -> tuple[ParentOrder, ChildOrder] | None:
+        values = {"account": account, "instrument": instrument, "venue_order_id": venue_order_id}
         row = await self._statements.row("child_by_venue_order", values)
         return None if row is None else (parent_of(row), child_of(row))
 
