@@ -17,6 +17,7 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
         yield running
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too.
 
