@@ -53,7 +53,12 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.path or 'the whole'}: found {shown(self.value)}; allowed: {self.allowed}"
+        return f"{self.path or 'the whole'}: {self.complaint}"
+
+    @property
+    def complaint(self) -> str:
+        """Return the problem without its place."""
+        return f"found {shown(self.value)}; allowed: {self.allowed}"
 
     def as_json(self) -> dict[str, object]:
         """Return the problem as `--json` prints it."""
@@ -93,6 +98,11 @@ def problems_of(error: ValidationError, model: type[BaseModel], data: object = N
         else:
             found.append(_translated(detail, path))
     return found
+
+
+def first_problem(error: ValidationError) -> Problem:
+    """Translate the first thing that pydantic found wrong with a single value."""
+    return _translated(error.errors()[0], "")
 
 
 def one_of(names: Iterable[str], found: str) -> str:

@@ -14,7 +14,7 @@ from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.postgres.opening import open_ledger
 from trimtab.adapters.process import open_process
 from trimtab.bench.stages import StagedMeasures
-from trimtab.demo.cast import Cast
+from trimtab.demo.cast import Cast, read_folder
 from trimtab.demo.money import deposits
 from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.play import running
@@ -121,4 +121,4 @@ def _cast() -> Cast:
                 "limits": {"signals_per_hour": 3_600, "slippage_budget_spreads": 5},
             }
             Path(folder, f"{base}.yaml").write_text(yaml.safe_dump(document))
-        return Cast.of(Path(folder), frozenset(_BASES))
+        return Cast.of(read_folder(Path(folder)), frozenset(_BASES))

@@ -5,27 +5,36 @@ from typing import Annotated, Any
 
 import typer
 
+from trimtab.cli.options import empty_folder, require_embedded
 from trimtab.cli.output import Json, json_text, result, table
 
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all without a name.")] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
-    folder: Annotated[Path | None, typer.Option(help="Keep the line's files here (default: they go).")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(callback=empty_folder, help="Keep the line's files here (default: they go).")
+    ] = None,
     write: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure tick to order, every process, the codec and a decision; goals that are missed are said, not failed."""
-    from trimtab.bench.suite import NAMES, run
+    require_embedded()
+    from trimtab.bench.suite import NAMES, ON_THE_LINE, run
+    from trimtab.demo.environment import require_own_environment
     from trimtab.demo.show import Show
 
     for name in names or ():
         if name not in NAMES:
             raise typer.BadParameter(f"{name!r}; allowed: {', '.join(NAMES)}", param_hint="NAME")
+    if set(names or NAMES) & set(ON_THE_LINE):
+        require_own_environment()
+    if write is not None:  # rather now than after a minute
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.touch()
     with Show() as show:
         document = run(names or NAMES, seconds, folder, show.event)
     if write is not None:
-        write.parent.mkdir(parents=True, exist_ok=True)
         write.write_text(json_text(document) + "\n")
     result(document, as_json=as_json, readable=lambda: _print(document))
 

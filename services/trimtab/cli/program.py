@@ -60,9 +60,21 @@ def _confess(error: Exception, *, as_json: bool) -> None:
     report(TrimtabError(f"a fault of trimtab: {what} (with {_LEVEL_VARIABLE}=debug it says where)"), as_json=as_json)
 
 
+def _usage(error: typer.TyperException) -> str:
+    """Return what is wrong with how a command was called; of a value, what was found and what is allowed."""
+    if isinstance(error, typer.BadParameter) and error.__cause__ is not None:
+        from pydantic import ValidationError  # typer checks options with it
+
+        from trimtab.configuration import first_problem
+
+        if isinstance(error.__cause__, ValidationError):
+            error.message = first_problem(error.__cause__).complaint
+    return error.format_message()
+
+
 def report(error: Exception, *, as_json: bool) -> None:
     """Say what went wrong: on standard error, and with `--json` as the one document on standard output too."""
-    message = said(error.format_message() if isinstance(error, typer.TyperException) else str(error))
+    message = said(_usage(error) if isinstance(error, typer.TyperException) else str(error))
     for line in message.splitlines() if isinstance(error, TrimtabError) else [message]:
         typer.echo(f"error: {line}", err=True)
     if as_json:

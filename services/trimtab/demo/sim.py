@@ -1,11 +1,14 @@
 """The simulated exchange's controls, as the demo uses them."""
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from trimtab.domain.errors import TrimtabError, UnreachableError
 
 _SECONDS_MAX = 10.0
 
@@ -51,5 +54,12 @@ class Sim:
     def _call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data=data, headers={"content-type": "application/json"})  # noqa: S310 - our own loopback address
-        with urllib.request.urlopen(request, timeout=_SECONDS_MAX) as answer:  # noqa: S310 - as above
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS_MAX) as answer:  # noqa: S310 - as above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            answer = error.read().decode("utf-8", "replace")
+            raise TrimtabError(f"the simulated exchange refused {path}: {answer or error}") from error
+        except OSError as error:
+            reason = str(getattr(error, "reason", error))
+            raise UnreachableError("the simulated exchange", self.base, reason) from error

@@ -1,6 +1,7 @@
 """The parts as running processes: started, checked, ended, and started again when the policy says so."""
 
 import contextlib
+import itertools
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ HEALTHY_SECONDS_MAX = 90.0
 ONE_OFF_SECONDS_MAX = 90.0
 END_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.03
+_ERROR = "error: "
 
 
 class Crew:
@@ -138,7 +140,7 @@ class Crew:
             code = self._codes.get(pid)
         if code is not None:
             reason = f"{name} ended while starting ({_how(code)})"
-            raise PartError(f"{reason}: {last_line(Path(command.log))}; see {command.log}")
+            raise PartError(f"{reason}: {last_line(Path(command.log))}; see {command.log}", code)
 
     def _await_end(self, name: str, pid: int, seconds_max: float) -> int:
         with self._ended:
@@ -184,15 +186,28 @@ class Crew:
             self._tell(name, "gave_up", f"{name} died more than {LIMIT} times in {WINDOW_SECONDS:.0f} s; it stays down")
 
 
-def last_line(log: Path, bytes_max: int = 4096) -> str:
+def last_line(log: Path) -> str:
     """The last line of a log that says something; a dash when there is none."""
+    return next(iter(_lines_backwards(log)), "-")[:200]
+
+
+def last_errors(log: Path) -> list[str]:
+    """What a process of trimtab's said was wrong as its last words, a line each; its last line if it said it otherwise.
+
+    A process writes them as "error: ...", see `trimtab.cli.program`.
+    """
+    backwards = itertools.takewhile(lambda line: line.startswith(_ERROR), _lines_backwards(log))
+    errors = [line.removeprefix(_ERROR) for line in backwards]
+    return errors[::-1] or [last_line(log)]
+
+
+def _lines_backwards(log: Path, bytes_max: int = 65_536) -> list[str]:
     with contextlib.suppress(OSError), log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - bytes_max))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-        if lines:
-            return lines[-1][:200]
-    return "-"
+        lines = file.read().decode(errors="replace").splitlines()
+        return [line.strip() for line in reversed(lines) if line.strip()]
+    return []
 
 
 def _how(code: int) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from trimtab.embedded.crew import Crew
-from trimtab.embedded.errors import FolderInUseError
+from trimtab.embedded.crew import Crew, last_errors
+from trimtab.embedded.errors import FolderInUseError, PartError, RefusedConfigurationError
 from trimtab.embedded.events import Journal, Kind, OnEvent, ignore
 from trimtab.embedded.restarts import Restarts
 from trimtab.embedded.service import Service
+from trimtab.exits import MISCONFIGURED
 
 STOP_SECONDS_MAX = 60.0
 
@@ -18,7 +19,8 @@ STOP_SECONDS_MAX = 60.0
 class Line:
     """Processes on one folder: started side by side, started again when they crash, ended with their supervisor.
 
-    Raises FolderInUseError when another line runs on the folder, PartError when a process does not come up.
+    Raises FolderInUseError when another line runs on the folder, RefusedConfigurationError when a process does not
+    accept its configuration, PartError when it does not come up for another reason.
     """
 
     def __init__(self, folder: Path, on_event: OnEvent = ignore) -> None:
@@ -44,7 +46,7 @@ class Line:
         """Start processes side by side and wait until all of them are healthy."""
         crew = self._running()
         with ThreadPoolExecutor(max(len(services), 1)) as pool:
-            for job in [pool.submit(crew.bring_up, service) for service in services]:
+            for job in [pool.submit(_bring_up, crew, service) for service in services]:
                 job.result()
 
     def kill(self, name: str) -> None:
@@ -70,3 +72,13 @@ class Line:
 
     def _tell(self, part: str, kind: Kind, text: str) -> None:
         self._journal.tell(part, kind, text)
+
+
+def _bring_up(crew: Crew, service: Service) -> None:
+    try:
+        crew.bring_up(service)
+    except PartError as error:
+        if error.code == MISCONFIGURED:
+            lines = [f"{service.name}: {line}" for line in last_errors(service.log)]
+            raise RefusedConfigurationError("\n".join(lines)) from error
+        raise
