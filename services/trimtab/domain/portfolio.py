@@ -50,6 +50,12 @@ class Windows:
         weekday = (days + 3) % 7  # 1 January 1970 was a Thursday
         return weekday in self.weekdays and any(start <= rest < end for start, end in self.minutes)
 
+    def turns_us(self, event_time_us: int) -> int:
+        """Return the next moment at which `contain` may say something else: an edge of a window, or midnight."""
+        days, rest = divmod(event_time_us // 60_000_000, 24 * 60)
+        edges = {24 * 60, *(edge for window in self.minutes for edge in window)}
+        return (days * 24 * 60 + min(edge for edge in edges if edge > rest)) * 60_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:

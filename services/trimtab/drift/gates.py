@@ -1,6 +1,7 @@
 """What keeps a portfolio from being looked at all, each with its own reason: brakes, windows, orders in flight."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
@@ -8,6 +9,7 @@ from trimtab.drift.reasons import Reason
 from trimtab.messages import PortfolioState
 
 HOUR_US = 3_600_000_000
+FOREVER_US = 2**62
 Gate = Callable[[Market, PortfolioState, Portfolio], bool]
 
 
@@ -55,3 +57,33 @@ GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.COOLDOWN, _cooling),
     (Reason.SIGNALS_PER_HOUR, _too_many),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """The verdict of a portfolio's own gates, and the event times [from, until) through which it stays the same."""
+
+    reason: Reason | None
+    from_us: int
+    until_us: int
+
+
+def gate_spell(market: Market, state: PortfolioState, portfolio: Portfolio) -> Spell:
+    """Return what `closed_gate` says of this portfolio on every complete market from this one's time on, and how long.
+
+    Thousands of portfolios that wait for something need not be asked on every frame.
+    """
+    now_us = market.event_time_us
+    reason = next((reason for reason, closed in GATES[1:] if closed(market, state, portfolio)), None)
+    turns = (time_us for time_us in _turns(now_us, state, portfolio) if time_us > now_us)
+    return Spell(reason, now_us, min(turns, default=FOREVER_US))
+
+
+def _turns(now_us: int, state: PortfolioState, portfolio: Portfolio) -> Iterator[int]:
+    """Yield every event time at which a gate may open or close."""
+    yield state.not_before_us
+    yield portfolio.windows.turns_us(now_us)
+    pause_us = portfolio.limits.cooldown_seconds * 1_000_000
+    for accepted_us in state.recent_signals_us:
+        yield accepted_us + pause_us
+        yield accepted_us + HOUR_US

@@ -1,6 +1,6 @@
 """A worker's copy of portfolio.state: the latest state of every portfolio in the partitions it owns."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from trimtab.domain.portfolio import Portfolio
@@ -39,8 +39,8 @@ class Portfolios:
 
     parse: ParseDocument
     _entries: dict[str, Entry] = field(default_factory=dict)
-    _by_instrument: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _complete: set[int] = field(default_factory=set)
+    _changed: set[str] = field(default_factory=set)
 
     def put(self, record: Record[PortfolioState]) -> None:
         """Take a state unless a newer one is known; states may come twice and in two ways.
@@ -55,45 +55,36 @@ class Portfolios:
             return
         portfolio = self.parse(state.document, state.document_version)
         entry = Entry(record.partition, record.offset, state, portfolio, _instruments(state, portfolio))
-        self._drop(state.portfolio_id)
         self._entries[state.portfolio_id] = entry
-        for key in entry.instruments:
-            self._by_instrument.setdefault(key, {})[state.portfolio_id] = entry
+        self._changed.add(state.portfolio_id)
 
     def complete(self, partition: int) -> None:
         """Say that everything the partition held at its assignment is in."""
         self._complete.add(partition)
+        self._changed.update(name for name, entry in self._entries.items() if entry.partition == partition)
 
     def forget(self, partitions: Collection[int]) -> None:
         """Drop what these partitions brought; they are not ours, or will be read afresh."""
         self._complete.difference_update(partitions)
         for portfolio_id in [name for name, entry in self._entries.items() if entry.partition in partitions]:
-            self._drop(portfolio_id)
+            del self._entries[portfolio_id]
+            self._changed.add(portfolio_id)
 
-    def all(self) -> Iterator[Entry]:
-        """Yield every portfolio that may be decided on, by id."""
-        return self._ready(self._entries)
+    def get(self, portfolio_id: str) -> Entry | None:
+        """Return a portfolio if it may be decided on."""
+        entry = self._entries.get(portfolio_id)
+        return entry if entry is not None and entry.partition in self._complete else None
 
-    def touched(self, instruments: Iterable[str]) -> Iterator[Entry]:
-        """Yield the portfolios that may be decided on and hold or want one of these, by id."""
-        found: dict[str, Entry] = {}
-        for key in instruments:
-            found.update(self._by_instrument.get(key, {}))
-        return self._ready(found)
+    def changes(self) -> Iterator[str]:
+        """Hand out, once each, the portfolios that have come, changed or gone."""
+        changed, self._changed = self._changed, set()
+        return iter(sorted(changed))
 
     def unprepare(self, quote: str) -> None:
         """Drop what was prepared with an older risk estimate in this currency."""
         for entry in self._entries.values():
             if entry.portfolio.quote == quote:
                 entry.subject = None
-
-    def _ready(self, entries: dict[str, Entry]) -> Iterator[Entry]:
-        return (entries[name] for name in sorted(entries) if entries[name].partition in self._complete)
-
-    def _drop(self, portfolio_id: str) -> None:
-        entry = self._entries.pop(portfolio_id, None)
-        for key in entry.instruments if entry is not None else ():
-            self._by_instrument[key].pop(portfolio_id, None)
 
 
 def _instruments(state: PortfolioState, portfolio: Portfolio) -> frozenset[str]:

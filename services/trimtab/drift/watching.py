@@ -4,14 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from structlog.typing import FilteringBoundLogger
 
-from trimtab.domain.amounts import ZERO
 from trimtab.domain.errors import InvalidValueError, TrimtabError
-from trimtab.drift.decision import Decision, Hold, judge, prepare
+from trimtab.drift.decision import Hold, judge, prepare
 from trimtab.drift.portfolios import Entry, Portfolios
+from trimtab.drift.screen import Screen
 from trimtab.frames import Feed, touched
 from trimtab.messages import Frame, Risk, Signal
 from trimtab.ports.metrics import Meter
@@ -37,8 +36,12 @@ class Watch:
     settings: DriftSettings
     feed: Feed = field(default_factory=Feed)
     risks: dict[str, Record[Risk]] = field(default_factory=dict)
+    _screen: Screen = field(init=False)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
-    _samples: dict[str, deque[tuple[int, Decimal]]] = field(default_factory=dict)
+    _samples: dict[str, deque[tuple[int, float]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._screen = Screen(self.settings)
 
     def offset(self) -> int:
         """Return the offset of the newest frame this worker has decided on."""
@@ -52,6 +55,7 @@ class Watch:
         """Keep the latest estimate of each quote currency."""
         self.risks[record.message.quote] = record
         self.portfolios.unprepare(record.message.quote)
+        self._screen.estimate(record.message)
 
     def on_frame(self, record: Record[Frame]) -> None:
         """Advance the market and decide on every portfolio it touches; a full frame touches all of them."""
@@ -61,15 +65,32 @@ class Watch:
             self.feed = self.feed.doubt()
             self.log.warning("frame refused", offset=record.offset, reason=str(error))
             return
+        self._take_over()
         full = record.message.full
-        for entry in self.portfolios.all() if full else self.portfolios.touched(touched(record.message)):
-            if not entry.waits(self.feed.market.event_time_us):
-                self._look(entry, explain=full)
+        glance = self._screen.look(self.feed.market, None if full else touched(record.message))
+        for reason, number in glance.holds.items():
+            self.meter.count("decisions_total", number, outcome="hold", reason=reason)
+        for portfolio_id, ratio in glance.ratios.items():
+            self._gauge(portfolio_id, ratio)
+        for portfolio_id in glance.unsure:
+            entry = self.portfolios.get(portfolio_id)
+            if entry is not None:
+                self._look(entry, explain=full and portfolio_id not in glance.ratios)
 
     async def settled(self) -> None:
         """Wait until every signal under way is acknowledged or given up."""
         while self._sending:
             await asyncio.gather(*self._sending)
+
+    def _take_over(self) -> None:
+        """Bring the screen up to date with the portfolios."""
+        for portfolio_id in self.portfolios.changes():
+            entry = self.portfolios.get(portfolio_id)
+            if entry is not None:
+                self._screen.put(entry)
+            else:
+                self._screen.drop(portfolio_id)
+                self._samples.pop(portfolio_id, None)
 
     def _look(self, entry: Entry, *, explain: bool) -> None:
         if entry.subject is None:
@@ -77,13 +98,15 @@ class Watch:
             entry.subject = prepare(risk, entry.state, entry.portfolio, self.settings)
         decision = judge(self.feed.market, entry.subject, explain=explain)
         if explain:
-            self._gauge(decision)
+            bounded = [float(abs(term.effective_drift) / term.half_band) for term in decision.terms if term.half_band]
+            self._gauge(entry.state.portfolio_id, max(bounded, default=0.0))
         if isinstance(decision, Hold):
             self.meter.count("decisions_total", outcome="hold", reason=decision.reason)
             return
         self.meter.count("decisions_total", outcome="signal", reason=decision.reason)
         lifetime_us = decision.deadline_us - decision.event_time_us
         entry.signalled_us, entry.retry_us = decision.event_time_us, decision.deadline_us + lifetime_us
+        self._screen.wake(decision.portfolio_id)
         # The task takes the frame's trace context along; it starts before the loop reads anything new.
         task = asyncio.get_running_loop().create_task(self._emit(entry, decision))
         self._sending.add(task)
@@ -94,6 +117,7 @@ class Watch:
             await self.publisher.publish(signal)
         except TrimtabError as error:
             entry.signalled_us = None  # decided afresh on the next frame
+            self._screen.wake(signal.portfolio_id)
             self.log.warning("signal not sent", portfolio=signal.portfolio_id, reason=str(error))
         else:
             self.log.info(
@@ -105,14 +129,11 @@ class Watch:
                 trades=len(signal.trades),
             )
 
-    def _gauge(self, decision: Decision) -> None:
+    def _gauge(self, portfolio_id: str, ratio: float) -> None:
         """Publish how far the worst asset is towards its bound, and how fast that changes, once a full frame."""
-        ratios = [abs(term.effective_drift) / term.half_band for term in decision.terms if term.half_band > 0]
-        if not ratios:
-            return
-        samples = self._samples.setdefault(decision.portfolio_id, deque(maxlen=VELOCITY_SAMPLES))
-        samples.append((decision.event_time_us, max(ratios)))
+        samples = self._samples.setdefault(portfolio_id, deque(maxlen=VELOCITY_SAMPLES))
+        samples.append((self.feed.market.event_time_us, ratio))
         (first_us, first), (last_us, last) = samples[0], samples[-1]
-        velocity = (last - first) * MINUTE_US / (last_us - first_us) if last_us > first_us else ZERO
-        self.meter.set("portfolio_drift_ratio", float(last), portfolio_id=decision.portfolio_id)
-        self.meter.set("drift_velocity", float(velocity), portfolio_id=decision.portfolio_id)
+        velocity = (last - first) * MINUTE_US / (last_us - first_us) if last_us > first_us else 0.0
+        self.meter.set("portfolio_drift_ratio", last, portfolio_id=portfolio_id)
+        self.meter.set("drift_velocity", velocity, portfolio_id=portfolio_id)

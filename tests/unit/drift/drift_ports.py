@@ -1,7 +1,7 @@
 """Ports in memory, and small frames and records to send through them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import structlog
@@ -71,13 +71,19 @@ def held(
 
 
 def frame(
-    sequence: int, *, seconds: float = 0, full: bool = False, session: str = "a", broken: bool = False
+    sequence: int,
+    *,
+    seconds: float = 0,
+    full: bool = False,
+    session: str = "a",
+    broken: bool = False,
+    names: Sequence[str] = ("BTC",),
 ) -> Record[Frame]:
     """Offsets equal sequences; the mids are those of drift_worlds."""
     now_us = NOW_US + int(seconds * 1_000_000)
     listed = tuple(_rules(base) for base in PRICES) if full else ()
-    names = tuple(PRICES) if full else ("BTC",)
-    quotes = tuple(_quote(base, PRICES[base], now_us, sequence, broken=broken) for base in names)
+    changed = tuple(PRICES) if full else names
+    quotes = tuple(_quote(base, PRICES[base], now_us, sequence, broken=broken) for base in changed)
     return Record(Frame(session, sequence, now_us, full, listed, quotes), "market.frames", 0, sequence)
 
 

@@ -49,6 +49,7 @@ class World:
         self.reading = asyncio.Event()
         self.reading.set()
         self.unreachable = 0
+        self.followed: dict[str, int] = {}
         self.intake = Intake(
             self.portfolios, self.estimating, self.decode, self.clock, LOG, snapshot=self.snapshot, bury=self.bury
         )
@@ -74,7 +75,13 @@ class World:
         return Raw(record.topic, record.partition, record.offset, None, name, 0, ())
 
     def known(self) -> dict[str, int]:
-        return {entry.state.portfolio_id: entry.state.ledger_version for entry in self.portfolios.all()}
+        """Follow the changes, as a worker does."""
+        for name in self.portfolios.changes():
+            entry = self.portfolios.get(name)
+            self.followed.pop(name, None)
+            if entry is not None:
+                self.followed[name] = entry.state.ledger_version
+        return self.followed
 
     @asynccontextmanager
     async def rebuilding(self) -> AsyncIterator[None]:

@@ -120,12 +120,16 @@ async def test_a_new_estimate_is_used_at_once(world: tuple[Watch, Sent, Counted]
     assert [signal.risk_offset for signal in sent.signals] == [8]
 
 
-def test_only_what_a_frame_touches_is_looked_at(world: tuple[Watch, Sent, Counted]) -> None:
-    worker, _, _ = world
-    for name in ("b", "a"):
-        worker.portfolios.put(held(name))
-    assert [entry.state.portfolio_id for entry in worker.portfolios.touched(["binance:BTC/USDT"])] == ["a", "b"]
-    assert not list(worker.portfolios.touched(["binance:SOL/USDT", "kraken:BTC/USDT"]))
+async def test_only_what_a_frame_touches_is_looked_at(world: tuple[Watch, Sent, Counted]) -> None:
+    worker, sent, counted = world
+    worker.on_frame(frame(1, full=True))
+    worker.portfolios.put(held("b"))
+    worker.portfolios.put(held("a"))
+    worker.on_frame(frame(2, names=("SOL",)))
+    assert not counted.counts
+    worker.on_frame(frame(3, names=("BTC",)))
+    await worker.settled()
+    assert [signal.portfolio_id for signal in sent.signals] == ["a", "b"]
 
 
 def test_a_state_counts_once_and_never_backwards() -> None:
@@ -134,9 +138,11 @@ def test_a_state_counts_once_and_never_backwards() -> None:
     copy.put(held(version=4, offset=7))
     for late in (held(version=5, offset=7), held(version=5, offset=6), held(version=3, offset=8)):
         copy.put(late)
-    assert [(e.state.ledger_version, e.offset) for e in copy.all()] == [(4, 7)]
+    assert (entry := copy.get("core"))
+    assert (entry.state.ledger_version, entry.offset) == (4, 7)
     copy.put(held(version=4, offset=9))
-    assert [(e.state.ledger_version, e.offset) for e in copy.all()] == [(4, 9)]
+    assert (entry := copy.get("core"))
+    assert (entry.state.ledger_version, entry.offset) == (4, 9)
 
 
 async def test_time_that_goes_back_does_not_silence_a_portfolio(world: tuple[Watch, Sent, Counted]) -> None:
