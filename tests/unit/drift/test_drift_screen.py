@@ -187,3 +187,30 @@ def test_whoever_stands_on_the_edge_is_looked_at_exactly(edge: Decimal) -> None:
     entry = Entry(0, 0, state(held), portfolio(targets=wanted, policy=Threshold(absolute=bound)), frozenset(KEYS))
     screen.put(entry)
     assert screen.look(market(), None).unsure == ("core",)
+
+
+def moved(policy: Policy, share: Decimal) -> Entry:
+    """A portfolio that was well inside and then moved this share of its equity from ETH to BTC."""
+    held = positions(
+        {"BTC": (60_000 + share * 100_000) / 60_000, "ETH": (30_000 - share * 100_000) / 3_000, "USDT": D(10_000)}
+    )
+    return Entry(0, 0, state(held), portfolio(policy=policy), frozenset(KEYS))
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_screen_is_as_wide_as_the_band_and_no_wider(policy: Policy, direction: int) -> None:
+    estimate, found = risk(), market()
+    inside, outside = D(0), D("0.3") * direction
+    while abs(outside - inside) > D("1e-12"):
+        middle = (inside + outside) / 2
+        if exact(found, moved(policy, middle), estimate) is Reason.WITHIN_BAND:
+            inside = middle
+        else:
+            outside = middle
+    screen = Screen(SETTINGS)
+    screen.estimate(estimate.message)
+    screen.put(moved(policy, inside - D("1e-7") * direction))
+    assert screen.look(found, None).unsure == ()
+    screen.put(moved(policy, outside))
+    assert screen.look(found, None).unsure == ("core",)
