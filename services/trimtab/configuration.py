@@ -14,6 +14,7 @@ from trimtab.domain.amounts import plain
 from trimtab.domain.errors import TrimtabError
 
 VALUE_LENGTH_MAX = 80
+PROBLEMS_MAX = 100
 
 ASSET = r"^[A-Z0-9]{1,20}$"
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -67,11 +68,14 @@ class Problem:
 
 
 class ConfigurationError(TrimtabError):
-    """A configuration does not hold: one line a problem."""
+    """A configuration does not hold: one line a problem, of a hundred at most."""
 
     exit_code = 2
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        if len(problems) > PROBLEMS_MAX:
+            more = Problem("the rest", Described(f"{len(problems) - PROBLEMS_MAX} more problems"), "none")
+            problems = [*problems[:PROBLEMS_MAX], more]
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
         self.source = source
         self.problems = tuple(problems)
@@ -118,8 +122,8 @@ def meant(names: Iterable[str], found: str, prefix: str = "") -> str:
 
 
 def joined(path: str, rest: str) -> str:
-    """Return a path one step longer; either part may be empty."""
-    return ".".join(part for part in (path, rest) if part)
+    """Return a path one step longer; either part may be empty, and "[2]" is a step."""
+    return path + rest if rest.startswith("[") else ".".join(part for part in (path, rest) if part)
 
 
 def shown(value: object) -> str:
@@ -232,6 +236,7 @@ _ALLOWED: dict[str, _Wording] = {
     "list_type": _LIST,
     "tuple_type": _LIST,
     "too_short": lambda context: f"at least {context['min_length']} of them",
+    "too_long": lambda context: f"at most {context['max_length']} of them",
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,

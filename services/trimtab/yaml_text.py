@@ -1,4 +1,8 @@
-"""YAML as a person means it: numbers keep their digits, "NO" is text, a key stands once, nothing is executed."""
+"""YAML as a person means it: numbers keep their digits, "NO" is text, a key stands once, nothing is executed.
+
+Aliases and tags are refused: the first let a small file mean a huge one, the second make a value something else than it
+looks like.
+"""
 
 import re
 from decimal import Decimal
@@ -9,9 +13,11 @@ import yaml
 
 from trimtab.configuration import ConfigurationError, Described, Problem
 
+BYTES_MAX = 1_048_576
+
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader with YAML 1.2's scalars (1.1 reads NO as false and 22:00 as 1320) and no aliases."""
+    """The safe loader with YAML 1.2's scalars (1.1 reads NO as false and 22:00 as 1320), no aliases and no tags."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - overrides PyYAML's table, which is a class attribute
 
@@ -20,8 +26,10 @@ class _Loader(yaml.SafeLoader):
         self.problems: list[Problem] = []
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "found an alias", self.peek_event().start_mark)  # type: ignore[no-untyped-call] # its stub lacks types
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call] # its stub lacks types
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            found = "an alias" if isinstance(event, yaml.AliasEvent) else "a tag"
+            raise yaml.composer.ComposerError(None, None, f"found {found}", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -66,7 +74,11 @@ def read_yaml(path: Path) -> tuple[Any, list[Problem]]:
 
     """
     try:
-        return load_yaml(path.read_text(encoding="utf-8"), str(path))
+        with path.open("rb") as file:
+            content = file.read(BYTES_MAX + 1)
+        if len(content) <= BYTES_MAX:
+            return load_yaml(content.decode("utf-8-sig"), str(path))
+        problem = Problem("", Described(f"more than {BYTES_MAX} bytes"), f"a file of at most {BYTES_MAX} bytes")
     except OSError as error:
         problem = Problem("", _words(error.strerror), "a readable YAML file")
     except UnicodeDecodeError as error:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from trimtab.configuration import ConfigurationError
-from trimtab.documents import Document, canonical, json_schema, load_document, parse_document, portfolio_of
+from trimtab.documents import canonical, json_schema, load_document, parse_document, portfolio_of
 from trimtab.domain.portfolio import NoTradeRegion, Threshold
+from trimtab.portfolio_file import Document, WindowsSection
 from trimtab.yaml_text import load_yaml
 
 MINIMAL = "portfolio: core\nquote: USDT\ntargets: {BTC: 0.1, USDT: 0.9}\n"
@@ -78,6 +80,41 @@ def test_a_window_that_ends_at_midnight_is_one_window(tmp_path: Path) -> None:
     document = read(MINIMAL + 'windows: {utc: ["22:00-00:00"]}\n', tmp_path)
 
     assert portfolio_of(document, 1).windows.minutes == ((1_320, 1_440),)
+
+
+@pytest.mark.parametrize("utc", ["08:00-12:00 12:00-16:00", "22:00-02:00 02:00-03:00", "23:00-00:00 00:00-01:00"])
+def test_windows_that_only_touch_are_apart(utc: str, tmp_path: Path) -> None:
+    one, other = utc.split()
+
+    assert read(MINIMAL + f'windows: {{utc: ["{other}", "{one}"]}}\n', tmp_path).windows.utc == [other, one]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_439), st.integers(1, 1_440)), min_size=1, max_size=6))
+def test_windows_are_refused_exactly_if_two_share_a_minute(windows: list[tuple[int, int]]) -> None:
+    texts = [f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}" for start, end in windows]
+    minutes = [
+        set(range(start, end)) if start < end else {*range(start, 1_440), *range(end)}
+        for start, end in windows
+        if start != end
+    ]
+    sound = len(minutes) == len(windows) and sum(map(len, minutes)) == len(set().union(*minutes))
+
+    try:
+        WindowsSection(utc=texts)
+    except ValidationError:
+        assert not sound
+    else:
+        assert sound
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    assert read("\ufeff" + MINIMAL, tmp_path) == read(MINIMAL, tmp_path)
+
+
+def test_a_weight_of_minus_nothing_is_nothing(tmp_path: Path) -> None:
+    other = MINIMAL.replace("{", "{ETH: -0.0, ")
+
+    assert canonical(read(other, tmp_path)) == canonical(read(other.replace("-0.0", "0"), tmp_path))
 
 
 def test_thirds_rounded_by_hand_become_exact(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from trimtab.cli.output import Json, result, say
 from trimtab.cli.start import started
 
 if TYPE_CHECKING:
-    from trimtab.documents import Document
+    from trimtab.portfolio_file import Document
     from trimtab.settings import Settings
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.configuration import ConfigurationError, Problem
-from trimtab.documents import Document, canonical, load_document, portfolio_of
+from trimtab.documents import canonical, load_document, portfolio_of
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.portfolio import Portfolio
+from trimtab.portfolio_file import Document
 
 PORTFOLIOS = Path(__file__).with_name("portfolios")
 QUOTE = "USDT"  # what every market of a demo is priced in

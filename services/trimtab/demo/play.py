@@ -19,9 +19,9 @@ from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
-from trimtab.documents import Document
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.embedded.events import Event
+from trimtab.portfolio_file import Document
 from trimtab.settings import DriftSettings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.

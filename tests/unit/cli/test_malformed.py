@@ -37,8 +37,84 @@ PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "alias": (good(accounts="*a"), [("line 5, column 11", "an alias", "valid YAML")]),
     "executable tag": (
         good(dry_run="!!python/object/apply:os.getcwd []"),
-        [("line 5, column 10", "could not determine a constructor", "valid YAML")],
+        [("line 5, column 10", "a tag", "valid YAML")],
     ),
+    "harmless tag": (good(dry_run="!!bool maybe"), [("line 5, column 10", "a tag", "valid YAML")]),
+    "tagged number": (good(targets="{BTC: !!float x, USDT: 1}"), [("line 4, column 16", "a tag", "valid YAML")]),
+    "file too long": (good() + "#" * 1_048_576, [("the whole", "more than 1048576 bytes", "at most 1048576 bytes")]),
+    "deep lists": (good(accounts="[" * 200 + "]" * 200), [("accounts[0]", "[[[[", "text")]),
+    "more keys than anybody reads": (
+        good() + "".join(f"key{index}: 1\n" for index in range(150)),
+        [(f"key{index}", "1", "one of accounts, dry_run") for index in range(100)]
+        + [("the rest", "50 more problems", "none")],
+    ),
+    "weight beyond words": (good(targets="{BTC: 1e400}"), [("targets.BTC", "1000", "at most 20 digits before the")]),
+    "weight beyond everything": (good(targets="{BTC: 1e99999}"), [("targets.BTC", "'1e99999'", "a number")]),
+    "endless weight": (good(targets="{BTC: -.inf}"), [("targets.BTC", "-Infinity", "a number")]),
+    "weight of many digits": (
+        good(targets=f"{{BTC: {'9' * 30}.5, USDT: {'1' * 5_000}}}"),
+        [("targets.BTC", "999999", "at most 20 digits before the"), ("targets.USDT", "111111", "at most 20 digits")],
+    ),
+    "weight of many decimals": (
+        good(targets=f"{{BTC: 0.{'3' * 500}, USDT: 0.5}}"),
+        [("targets.BTC", "0.333333", "at most 18 decimals")],
+    ),
+    "weight next to nothing": (good(targets="{BTC: 1e-400, USDT: 1}"), [("targets.BTC", "0.0000", "18 decimals")]),
+    "absurd limits": (
+        good(limits="{min_trade: 1e400, signals_per_hour: 1e400, cooldown_seconds: .nan, max_trade_share: 1e19}"),
+        [
+            ("limits.min_trade", "1000", "at most 20 digits before the point"),
+            ("limits.max_trade_share", "10000000000000000000", "at most 1"),
+            ("limits.signals_per_hour", "1000", "a whole number"),
+            ("limits.cooldown_seconds", "NaN", "a whole number"),
+        ],
+    ),
+    "cooldown of many digits": (
+        good(limits=f"{{cooldown_seconds: {'9' * 40}}}"),
+        [("limits.cooldown_seconds", "999999", "at most 604800")],
+    ),
+    "more assets than anybody holds": (
+        good(targets="{" + ", ".join(f"A{index}: 0" for index in range(101)) + "}"),
+        [("targets", "101 entries", "at most 100")],
+    ),
+    "more accounts than are asked": (
+        good(accounts="[" + ", ".join(f"a{index}" for index in range(17)) + "]"),
+        [("accounts", "17 entries", "at most 16")],
+    ),
+    "name of a screen": (good(portfolio="a" * 10_000), [("portfolio", "'aaaa", "at most 63")]),
+    "asset of a screen": (
+        good(targets="{" + "A" * 1_000 + ": 1}"),
+        [(f"targets.{'A' * 1_000}", "'AAAA", "upper-case letters and digits, at most 20")],
+    ),
+    "more weekdays than there are": (
+        good(windows="{weekdays: [mon, tue, wed, thu, fri, sat, sun, mon]}"),
+        [("windows.weekdays", "8 entries", "at most 7")],
+    ),
+    "more windows than an hour has": (
+        good(windows="{utc: [" + ", ".join(['"00:00-00:01"'] * 49) + "]}"),
+        [("windows.utc", "49 entries", "at most 48")],
+    ),
+    "no window": (good(windows="{utc: []}"), [("windows.utc", "[]", "at least 1")]),
+    "windows that overlap": (
+        good(windows='{utc: ["08:00-12:00", "20:00-21:00", "11:59-13:00"]}'),
+        [("windows.utc[2]", "'11:59-13:00'", "a window apart from 08:00-12:00")],
+    ),
+    "windows that overlap past midnight": (
+        good(windows='{utc: ["01:00-03:00", "22:00-02:00"]}'),
+        [("windows.utc[1]", "'22:00-02:00'", "a window apart from 01:00-03:00")],
+    ),
+    "window in another one": (
+        good(windows='{utc: ["00:00-24:00", "08:00-09:00", "10:00-11:00"]}'),
+        [
+            ("windows.utc[1]", "'08:00-09:00'", "a window apart from 00:00-24:00"),
+            ("windows.utc[2]", "'10:00-11:00'", "a window apart from 00:00-24:00"),
+        ],
+    ),
+    "window twice": (
+        good(windows='{utc: ["08:00-09:00", "08:00-09:00"]}'),
+        [("windows.utc[1]", "'08:00-09:00'", "a window apart from 08:00-09:00")],
+    ),
+    "window the wrong way": (good(windows='{utc: ["24:00-08:00"]}'), [("windows.utc[0]", "'24:00-08:00'", "from-to")]),
     "endless depth": (good(accounts="[" * 5_000), [("the whole", "too many levels", "valid YAML")]),
     "control character": (good(portfolio='"a\x07b"'), [("the whole", "unacceptable character", "valid YAML")]),
     "key twice": (good() + "quote: EUR\n", [("line 5, column 1", "'quote'", "each key once")]),
@@ -68,7 +144,7 @@ PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         [("targets", "1.1", "weights that sum to 1 within 0.0001")],
     ),
     "weights just off": (good(targets="{BTC: 0.6, USDT: 0.4002}"), [("targets", "1.0002", "sum to 1 within 0.0001")]),
-    "no weights": (good(targets="{}"), [("targets", "0", "sum to 1")]),
+    "no weights": (good(targets="{}"), [("targets", "{}", "at least 1 of them")]),
     "negative weight": (
         good(targets="{BTC: -0.1, USDT: 1.1}"),
         [("targets.BTC", "-0.1", "at least 0"), ("targets.USDT", "1.1", "at most 1")],
@@ -312,6 +388,23 @@ SETTINGS: dict[str, tuple[str, dict[str, str], list[tuple[str, str, str]]]] = {
         "venues: {sim: {requests_per_second: .nan}}",
         {},
         [("venues.sim.requests_per_second", "NaN", "a number of at most 100000")],
+    ),
+    "numbers beyond words": (
+        "kafka: {session_timeout_seconds: 1e400, dead_letters_per_minute_max: 1e400}\nlog: {level: 1e400}",
+        {},
+        [
+            ("kafka.session_timeout_seconds", "1000", "at most 60"),
+            ("kafka.dead_letters_per_minute_max", "1000", "at most 1000000"),
+            ("log.level", "1000", "'error'"),
+        ],
+    ),
+    "numbers beyond words in variables": (
+        "{}",
+        {"TRIMTAB_DRIFT__TRIGGER": "1e400", "TRIMTAB_EXECUTOR__LEASE_SECONDS": "nan"},
+        [
+            ("TRIMTAB_DRIFT__TRIGGER", "'1e400'", "at most 1000"),
+            ("TRIMTAB_EXECUTOR__LEASE_SECONDS", "'nan'", "at most 86400"),
+        ],
     ),
     "seconds as words": (
         "reconciler: {compare_interval_seconds: often}",
