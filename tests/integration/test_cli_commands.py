@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -216,6 +218,27 @@ def test_doctor_tells_what_is_absent_from_what_is_wrong(shell: Shell) -> None:
     assert states.pop("venue accounts") == "absent"
     assert set(states.values()) == {"ok"}
     assert not found["holds"]
+
+
+def test_doctor_tells_of_messages_that_do_not_leave(shell: Shell, database: str) -> None:
+    shell.apply()
+    before = {check["name"]: check for check in shell.document("doctor", exit_code=3)["checks"]}["outbox"]
+    with psycopg.connect(database) as session:
+        session.execute(
+            "INSERT INTO ledger.outbox (writer, topic, key, event_id, payload, header_names, header_values, created_at)"
+            " SELECT writer, topic, key, 'late', payload, header_names, header_values, now() - interval '95 seconds'"
+            " FROM ledger.outbox LIMIT 1"
+        )
+
+    after = {check["name"]: check for check in shell.document("doctor", exit_code=3)["checks"]}["outbox"]
+
+    assert before["state"] == "ok"
+    assert before["detail"] == "the oldest message has waited 0.0 s to leave; allowed: at most 30 s"
+    assert after["state"] == "wrong"
+    waited = re.match(r"the oldest message has waited (\d+) s", after["detail"])
+    assert waited is not None
+    assert int(waited[1]) >= 95
+    assert "allowed: at most 30 s" in after["detail"]
 
 
 def test_migrate_brings_an_empty_database_up(stack: Addresses, database: str, tmp_path: Path) -> None:

@@ -8,18 +8,20 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from trimtab.adapters.kafka.admin import check_topics
-from trimtab.adapters.kafka.client import Complaints, client_config
+from trimtab.adapters.kafka.client import client_config
 from trimtab.adapters.postgres.deploy import require_newest
 from trimtab.adapters.postgres.failures import address_of, translated
 from trimtab.adapters.registry import SchemaRegistry, subject_of
 from trimtab.adapters.venues.account import CcxtVenue
 from trimtab.adapters.venues.registry import accounts_of
+from trimtab.cli.books import open_reports
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.ports.venue import Unknown
 from trimtab.settings import Settings
 from trimtab.topics import TOPICS
 
 PATIENCE_SECONDS = 3
+OUTBOX_SECONDS_MAX = 30  # they leave at once, and are swept up every second
 
 
 class DifferenceError(TrimtabError):
@@ -29,11 +31,13 @@ class DifferenceError(TrimtabError):
 def kafka(settings: Settings) -> str:
     """The brokers answer."""
     address = settings.kafka.bootstrap_servers
-    client = AdminClient(client_config(settings.kafka, "trimtab-doctor", Complaints()))
+    reasons: list[str] = []  # what the client says of the connection: a password that is refused, a certificate
+    client = AdminClient(client_config(settings.kafka, "trimtab-doctor", lambda error: reasons.append(error.str())))
     try:
         brokers = client.list_topics(timeout=PATIENCE_SECONDS).brokers
     except KafkaException as error:
-        raise UnreachableError("Kafka", address, error.args[0].str()) from None
+        client.poll(0)
+        raise UnreachableError("Kafka", address, reasons[0] if reasons else error.args[0].str()) from None
     return f"{len(brokers)} broker(s) at {address}"
 
 
@@ -66,6 +70,22 @@ def migrations(settings: Settings) -> str:
     return "newest"
 
 
+def outbox(settings: Settings) -> str:
+    """What the ledger tells others leaves it soon."""
+    waiting, allowed = asyncio.run(_outbox_lag(settings)), f"allowed: at most {OUTBOX_SECONDS_MAX} s"
+    if waiting > OUTBOX_SECONDS_MAX:
+        raise DifferenceError(
+            f"the oldest message has waited {waiting:.0f} s to leave; {allowed}. Executor and reconciler send them: do "
+            "they run, and reach Kafka?"
+        )
+    return f"the oldest message has waited {waiting:.1f} s to leave; {allowed}"
+
+
+async def _outbox_lag(settings: Settings) -> float:
+    async with open_reports(settings) as reports:
+        return await reports.outbox_lag_seconds()
+
+
 def accounts(settings: Settings) -> str:
     """Every venue account answers, with a key that may trade and not withdraw."""
     if not settings.accounts:
@@ -91,5 +111,6 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "topics": topics,
     "PostgreSQL": postgres,
     "migrations": migrations,
+    "outbox": outbox,
     "venue accounts": accounts,
 }
