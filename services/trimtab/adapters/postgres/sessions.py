@@ -1,5 +1,6 @@
 """Transactions on a pool's sessions, with trimtab's errors and nothing of a failed one left behind."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -29,7 +30,7 @@ class Sessions:
         try:
             with translated(self._address):
                 async with (
-                    self._connections.connection() as session,
+                    self._session() as session,
                     _rolled_back(session),
                     session.pipeline() as pipeline,
                 ):
@@ -45,11 +46,33 @@ class Sessions:
         """Run one query by itself and return its rows."""
         try:
             with translated(self._address):
-                async with self._connections.connection() as session:
+                async with self._session() as session:
                     return await Statements(session).rows(name, values)
         except UnreachableError:
             await self._connections.check()
             raise
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        """Give a session for a block; a cancellation while one is waited for always gets through.
+
+        psycopg's pool waits with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes together with
+        the session: nobody would repeat it, and a loop would go on for good.
+        """
+        before = _cancellations()
+        async with self._connections.connection() as session:
+            if _cancellations() > before:
+                raise asyncio.CancelledError
+            yield session
+
+
+def _cancellations() -> int:
+    """Return how often the running task was asked to end; 0 without an event loop (a simulated world's)."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return 0
+    return 0 if task is None else task.cancelling()
 
 
 @asynccontextmanager
