@@ -112,21 +112,82 @@ async def test_a_break_that_goes_away_is_closed_and_the_halt_stays(floor: Floor)
     await floor.holds()
 
 
-async def test_nothing_is_compared_while_an_order_is_out(floor: Floor) -> None:
+async def test_an_account_whose_order_stays_out_is_compared_too_with_more_patience(floor: Floor) -> None:
     executor = await floor.executor(patient=True)
-    compare = floor.reconciler().comparing.compare
+    hasty, patient = floor.reconciler(busy_confirm_seconds=0.5).comparing, floor.reconciler().comparing
     await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
     order = await floor.open_order()
     await floor.control("deposit", account=floor.account, asset="USDT", amount="5")
-    for _ in range(4):
-        assert await compare() == ()
-    assert _breaks(floor) == []
-    await floor.hit(order, "0.01")
-    await floor.until(floor.at_rest, "settled")
-    for _ in range(2):
-        await compare()
+    for _ in range(3):
+        await hasty.compare()
+        await patient.compare()
+    assert _breaks(floor) == []  # unchanged since the look before, but not for long enough
+    await floor.hit(order, "0.004")  # both sides move together: it is still the same difference
+    await floor.until(lambda: [fill.quantity for fill in floor.fills()] == [Decimal("0.004")], "recorded")
+    await asyncio.sleep(0.5)
+    await hasty.compare()
+    assert [(found.kind, found.difference) for found in _breaks(floor)] == [("external_transfer", 5)]
+    assert floor.children()[0]["state"] == "partially_filled"
+    await patient.compare()
+    assert len(_breaks(floor)) == 1
+    await floor.hit(order, "0.006")
     await floor.holds()
-    assert [found.difference for found in _breaks(floor)] == [5]
+
+
+async def test_money_that_goes_while_an_order_is_out_is_missed_and_halts(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    compare = floor.reconciler(busy_confirm_seconds=0.2).comparing.compare
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    await floor.open_order()
+    await floor.control("withdraw", account=floor.account, asset="BTC", amount="0.5")
+    await compare()
+    await asyncio.sleep(0.2)
+    await floor.fault("error_before", endpoint="GET /api/v3/order", count=1)
+    await compare()
+    assert floor.halt_reason() == ""  # what the venue does not say of the order may explain it
+    await compare()
+    assert floor.halt_reason() == f"{floor.account} lacks 0.5 BTC"
+
+
+async def test_an_order_without_an_answer_may_explain_whatever_differs(floor: Floor) -> None:
+    executor = await floor.executor(patient=True, deaf=True, lookup_after_ms=86_400_000)
+    compare = floor.reconciler(busy_confirm_seconds=0.2).comparing.compare
+    await floor.fault("lost_answer")
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    await floor.until(lambda: [c["state"] for c in floor.children()] == ["unknown"], "unknown")
+    await floor.control("deposit", account=floor.account, asset="USDT", amount="5")
+    for _ in range(3):
+        await compare()
+        await asyncio.sleep(0.15)
+    assert (_breaks(floor), floor.halt_reason()) == ([], "")
+
+
+async def test_what_is_missing_halts_though_what_arrived_cannot_be_booked(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    floor.world.ask("ALTER TABLE ledger.entry ADD CONSTRAINT no_gifts CHECK (kind <> 'external_transfer')")
+    await floor.control("deposit", account=floor.account, asset="BTC", amount="1")
+    await floor.control("withdraw", account=floor.account, asset="USDT", amount="10")
+    for _ in range(3):
+        await compare()
+    assert floor.halt_reason() == f"{floor.account} lacks 10 USDT"
+    refused = [e for e in floor.captured.entries if e["event"] == "difference not resolved"]
+    assert {e["asset"] for e in refused} == {"BTC"}
+    floor.world.ask("ALTER TABLE ledger.entry DROP CONSTRAINT no_gifts")
+    await compare()
+    assert [(found.kind, found.asset) for found in _breaks(floor)] == [
+        ("unexplained", "USDT"),
+        ("external_transfer", "BTC"),
+    ]
+
+
+async def test_a_deposit_that_is_refused_hides_no_other(floor: Floor) -> None:
+    compare = floor.reconciler().comparing.compare
+    floor.world.ask("ALTER TABLE ledger.posting ADD CONSTRAINT no_bitcoin CHECK (asset <> 'BTC') NOT VALID")
+    for asset in ("BTC", "ETH"):
+        await floor.control("deposit", account=floor.account, asset=asset, amount="1")
+    for _ in range(3):
+        await compare()
+    assert [(found.kind, found.asset) for found in _breaks(floor)] == [("external_transfer", "ETH")]
 
 
 async def test_a_fill_that_nobody_heard_of_is_found_and_settled(floor: Floor) -> None:

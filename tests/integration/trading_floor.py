@@ -2,8 +2,8 @@
 real ccxt, against the simulated exchange's real process.
 
 The exchange's market stands still, so that what fills is what a test makes fill: by orders that cross, or through a
-second account, the counterparty. Event time follows the wall clock and can be put forward. Between ccxt and the
-exchange stands a gateway that can lose, cut or empty an answer and knows what was asked.
+second account, the counterparty. Event time begins with that market, follows the wall clock and can be put forward.
+Between ccxt and the exchange stands a gateway that can lose, cut or empty an answer and knows what was asked.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from trimtab.executor.sending import Sender
 from trimtab.executor.work import Work
 from trimtab.messages import Fill, Frame, FrameQuote, InstrumentRules, ParentEvent, Signal, Trade
 from trimtab.ports.topics import Record
-from trimtab.ports.venue import Reconnected
+from trimtab.ports.venue import ExecutionReport, Reconnected
 from trimtab.reconciler.comparing import Comparing
 from trimtab.reconciler.settling import Settling
 from trimtab.settings import AccountSettings, ExecutorSettings, ReconcilerSettings, Settings, VenueSettings
@@ -214,11 +214,11 @@ class Executor:
 class Reconciler:
     """The reconciler's own code. Settling sweeps many times a second; comparisons happen when a test asks."""
 
-    def __init__(self, floor: "Floor", account: str, venue: CcxtVenue) -> None:
+    def __init__(self, floor: "Floor", venue: CcxtVenue, settings: ReconcilerSettings) -> None:
         self.meter = PrometheusMeter()
+        self.venue = venue
         ledger, clock = floor.world.reconciler, SystemClock()
         self.settling = Settling(ledger, clock, self.meter, floor.log)
-        settings = ReconcilerSettings(missed_fill_after_ms=200)
         self.comparing = Comparing(ledger, venue, clock, self.meter, floor.log, settings)
         self.sweeping = asyncio.create_task(self._sweep())
 
@@ -273,7 +273,18 @@ class Floor:
     async def hit(self, order: Any, quantity: str) -> None:
         """Let the counterparty take this much of a resting order (of the exchange's journal), at its price."""
         side = Side.SELL if order.side == "BUY" else Side.BUY
-        parent = self.parent_for(side)
+        await self._take(self.counterparty, side, quantity, order.price)
+
+    async def by_hand(self, side: Side, quantity: str) -> int:
+        """Trade on our account past the ledger, as a person may; return the trade's time."""
+        bids, asks = await self.book()
+        venue = open_account(self.account, self.settings)
+        try:
+            return await self._take(venue, side, quantity, Decimal((asks if side is Side.BUY else bids)[-1][0]))
+        finally:
+            await venue.close()
+
+    async def _take(self, venue: CcxtVenue, side: Side, quantity: str, price: Decimal) -> int:
         child = ChildOrder(
             client_order_id=derive("hit", next(_numbers)),
             parent_id="hit",
@@ -281,13 +292,15 @@ class Floor:
             kind=OrderKind.LIMIT,
             time_in_force=TimeInForce.IOC,
             quantity=Decimal(quantity),
-            price=order.price,
+            price=price,
             state=OrderState.SUBMITTED,
             request_time_ms=time.time_ns() // 1_000_000,
             placed_us=0,
         )
-        answer = await self.counterparty.place(parent, child)
-        assert getattr(answer, "filled", None) == Decimal(quantity), answer
+        answer = await venue.place(self.parent_for(side), child)
+        assert isinstance(answer, ExecutionReport), answer
+        assert answer.filled == Decimal(quantity), answer
+        return answer.event_time_us
 
     def parent_for(self, side: Side) -> ParentOrder:
         one = Decimal(1)
@@ -387,9 +400,9 @@ class Floor:
         """Show the market to this executor too, and end it with the floor."""
         self._running.append(party)
 
-    def reconciler(self, account: str = "") -> Reconciler:
-        account = account or self.account
-        started = Reconciler(self, account, open_account(account, self.settings))
+    def reconciler(self, account: str = "", **settings: Any) -> Reconciler:
+        chosen = ReconcilerSettings.model_validate({"missed_fill_after_ms": 200} | settings)
+        started = Reconciler(self, open_account(account or self.account, self.settings), chosen)
         self._running.append(started)
         return started
 
@@ -547,7 +560,7 @@ class Floor:
                 await party.crash()
             else:
                 await ended([party.sweeping])
-                await party.comparing._venue.close()
+                await party.venue.close()
         await self.counterparty.close()
         ours = open_account(self.account, self.settings)
         open_orders = await ours.open_orders()
@@ -604,6 +617,8 @@ async def open_floor(
         accounts = {n: AccountSettings(venue="binance", api_key=key, secret=s) for n, (s, key) in keys.items()}
         settings = Settings(venues={"binance": chosen}, accounts=accounts)
         floor = kind(exchange, world, http, gateway, rest_url, account, settings)
+        async with http.get(f"{exchange.http}/sim/status") as answer:
+            floor.event_offset_us = (await answer.json())["market_us"] - floor.event_us()
         await world.add_portfolio(account=account)
         for asset, amount in START.items():
             await world.deposit(asset, amount, PORTFOLIO, account)

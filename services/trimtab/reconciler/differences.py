@@ -49,7 +49,7 @@ def differences(
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A difference and since when (wall clock) it has been seen unchanged."""
+    """A difference as it is now, and since when (wall clock) its size has been the same."""
 
     difference: Difference
     since_us: int
@@ -60,15 +60,27 @@ def confirmed(
 ) -> tuple[dict[str, Sighting], tuple[Sighting, ...]]:
     """Return (sightings to remember, those that have stood unchanged since the comparison before).
 
-    One look is not enough: a fill may be executed at the venue a moment before the ledger hears of it.
+    One look is not enough: a fill may be executed at the venue a moment before the ledger hears of it. What must not
+    change is the size: both sides move together while orders fill.
     """
     seen: dict[str, Sighting] = {}
     standing = []
     for difference in now:
         earlier = before.get(difference.asset)
-        if earlier is not None and earlier.difference == difference:
-            seen[difference.asset] = earlier
-            standing.append(earlier)
+        if earlier is not None and earlier.difference.size == difference.size:
+            sighting = Sighting(difference, earlier.since_us)
+            standing.append(sighting)
         else:
-            seen[difference.asset] = Sighting(difference, now_us)
+            sighting = Sighting(difference, now_us)
+        seen[difference.asset] = sighting
     return seen, tuple(standing)
+
+
+def ripe(standing: Iterable[Sighting], now_us: int, bound_seconds: float) -> tuple[Sighting, ...]:
+    """Return the differences that have stood for this long."""
+    return tuple(sighting for sighting in standing if now_us - sighting.since_us >= bound_seconds * 1_000_000)
+
+
+def lacking(sightings: Iterable[Sighting]) -> set[str]:
+    """Return the assets of which the venue has less than the ledger."""
+    return {sighting.difference.asset for sighting in sightings if sighting.difference.size < 0}

@@ -13,6 +13,7 @@ from trimtab.ports.clock import Clock
 from trimtab.ports.ledger import FillRow, Ledger
 from trimtab.ports.metrics import Meter
 from trimtab.ports.topics import Record
+from trimtab.reconciler.account import LASTING
 
 _SWEEP_SECONDS = 5.0
 # A recorded market's times lie far from this clock's: an age beyond this says nothing about settlement.
@@ -74,7 +75,7 @@ class Settling:
             with surviving(self._log, self._meter, "funds not released", parent_id=parent.parent_id):
                 await self._release(parent.portfolio_id, parent.parent_id, parent.decided_us)
         open_kinds = Counter(found.kind for found in await self._ledger.open_breaks())
-        for kind in {"unexplained"} | open_kinds.keys():
+        for kind in {*LASTING, *open_kinds}:
             self._meter.set("open_breaks", open_kinds[kind], kind=kind)
 
     async def _release(self, portfolio_id: str, parent_id: str, event_time_us: int) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from trimtab.domain.orders import Side
 from trimtab.ports.ledger import FillRow
-from trimtab.reconciler.differences import confirmed, differences, with_fills
+from trimtab.reconciler.differences import confirmed, differences, lacking, ripe, with_fills
 
 sums = st.dictionaries(st.sampled_from(["BTC", "ETH", "USDT", "BNB"]), st.decimals("0", "100", places=8))
 TOLERANCE = Decimal("0.00000001")
@@ -29,6 +29,24 @@ def test_a_difference_must_stand_unchanged_over_two_comparisons() -> None:
     assert standing == ()
     seen, standing = confirmed(seen, moved, 30)
     assert [(sighting.difference.size, sighting.since_us) for sighting in standing] == [(Decimal(2), 20)]
+
+
+def test_a_difference_is_the_same_while_both_sides_move_together() -> None:
+    seen, _ = confirmed({}, differences({"BTC": Decimal(1)}, {"BTC": Decimal(3)}, TOLERANCE), 10)
+    moved = differences({"BTC": Decimal(5)}, {"BTC": Decimal(7)}, TOLERANCE)
+    _, (standing,) = confirmed(seen, moved, 20)
+    assert (standing.difference, standing.since_us) == (moved[0], 10)
+
+
+def test_a_difference_is_ripe_once_it_has_stood_for_so_long() -> None:
+    found = differences({"BTC": Decimal(1)}, {"ETH": Decimal(1)}, TOLERANCE)
+    seen, _ = confirmed({}, found[:1], 1_000_000)
+    seen, _ = confirmed(seen, found, 2_000_000)
+    _, standing = confirmed(seen, found, 3_000_000)
+    assert [s.difference.asset for s in ripe(standing, 3_000_000, 2.0)] == ["BTC"]
+    assert ripe(standing, 2_999_999, 2.0) == ()
+    assert ripe(standing, 3_000_000, 0) == standing
+    assert lacking(standing) == {"BTC"}
 
 
 def test_a_difference_that_goes_away_is_forgotten() -> None:
