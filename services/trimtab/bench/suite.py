@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, processes, tick_to_order
+from trimtab.bench import codec, decisions, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.embedded.events import OnEvent
 
-ALONE: dict[str, Callable[[], list[Row]]] = {"codec": codec.measure, "drift": decisions.measure}
+ALONE: dict[str, Callable[[], list[Row]]] = {
+    "codec": codec.measure,
+    "drift": decisions.measure,
+    "worker": worker.measure,
+}
 """Benchmarks that need no other process."""
 ON_THE_LINE = ("tick_to_order", "processes")
 """Benchmarks that need the whole line; they share one."""

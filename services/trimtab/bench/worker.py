@@ -1,0 +1,157 @@
+"""One drift worker with thousands of portfolios: what a frame costs it, and whether it keeps up with 100 a second.
+
+The market moves by a seeded random walk of its mids, three of twelve books a frame, every hundredth frame a full one. A
+portfolio that leaves its region signals, and its state comes back as if all had been filled.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import structlog
+
+from trimtab.bench.inputs import SETTINGS, frame, market, portfolio, risk, state
+from trimtab.bench.row import Row
+from trimtab.demo.measures import percentile
+from trimtab.domain.portfolio import NoTradeRegion, Portfolio
+from trimtab.drift.portfolios import Portfolios
+from trimtab.drift.watching import Watch
+from trimtab.messages import Frame, FrameQuote, Message, PortfolioState, Signal
+from trimtab.ports.metrics import Unmetered
+from trimtab.ports.topics import Record
+
+FRAMES_A_SECOND = 100
+_TOUCHED = 3
+_COUNTS = (1_000, 10_000, 50_000)
+_SECONDS = 5
+_SEED = 11
+_STEP = 2e-5  # standard deviation of a mid's change from frame to frame: about 110 % a year at that pace
+
+
+class Answered:
+    """Takes signals and answers each with the next state, as if everything had been filled at once."""
+
+    def __init__(self, portfolios: Portfolios) -> None:
+        self.signals = 0
+        self._portfolios = portfolios
+
+    async def publish(self, message: Message) -> None:
+        """Count a signal and put the state after it."""
+        assert isinstance(message, Signal)
+        self.signals += 1
+        entry = self._portfolios.get(message.portfolio_id)
+        assert entry is not None
+        held = {position.asset: position for position in entry.state.positions}
+        for trade in message.trades:
+            for asset, change in (
+                (trade.base, trade.quantity * trade.side.sign),
+                (trade.quote, -trade.quantity * trade.side.sign * trade.decision_price),
+            ):
+                held[asset] = replace(held[asset], posted=held[asset].posted + change)
+        version = entry.state.ledger_version + 1
+        after = replace(entry.state, ledger_version=version, positions=tuple(held.values()))
+        self._portfolios.put(Record(after, "portfolio.state", 0, entry.offset + 1))
+
+
+def measure() -> list[Row]:
+    """Return the rows: the cost of a check by number of portfolios, then a run against the clock."""
+    rows = []
+    for count in _COUNTS:
+        cost = asyncio.run(_cost(count))
+        rows.append(Row(f"drift.worker.{count}.check", cost / count * 1e6, "us", goal=1.0 if count == 10_000 else None))
+    return rows + asyncio.run(_against_the_clock(10_000))
+
+
+async def _cost(count: int) -> float:
+    """Return what an ordinary frame costs, in seconds; the median, without the signals of those who drift."""
+    watch, _ = worker(count)
+    records = frames()
+    watch.on_frame(next(records))
+    costs = []
+    for record in itertools.islice(records, 60):
+        began = time.perf_counter()
+        watch.on_frame(record)
+        costs.append(time.perf_counter() - began)
+        await asyncio.sleep(0)
+    return percentile(costs, 0.5) or 0.0
+
+
+async def _against_the_clock(count: int) -> list[Row]:
+    watch, answered = worker(count)
+    records = frames()
+    watch.on_frame(next(records))
+    busy_before, began, late = time.process_time(), time.perf_counter(), []
+    for number, record in enumerate(itertools.islice(records, _SECONDS * FRAMES_A_SECOND)):
+        due = began + number / FRAMES_A_SECOND
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
+        watch.on_frame(record)
+        late.append((time.perf_counter() - due) * 1_000)
+    name = f"drift.worker.{count}"
+    return [
+        Row(f"{name}.core", (time.process_time() - busy_before) / _SECONDS, "of a core", goal=1.0),
+        Row(f"{name}.behind.p50", percentile(late, 0.50), "ms"),
+        Row(f"{name}.behind.p99", percentile(late, 0.99), "ms"),
+        Row(f"{name}.behind.last", late[-1], "ms"),
+        Row(f"{name}.signals", answered.signals / _SECONDS, "a second"),
+    ]
+
+
+def worker(count: int) -> tuple[Watch, Answered]:
+    """Return a worker with that many portfolios, each a little off its targets in a way of its own."""
+    draw = random.Random(_SEED)  # noqa: S311 - a benchmark's market
+    known = market(frame())
+    base, policy = state(known, drifted=False), portfolio(NoTradeRegion())
+    portfolios = Portfolios(lambda document, _version: _named(policy, document))
+    answered = Answered(portfolios)
+    watch = Watch(portfolios, answered, Unmetered(), structlog.get_logger(), SETTINGS)
+    watch.on_risk(risk())
+    for number in range(count):
+        name = f"p{number:06}"
+        portfolios.put(Record(_scattered(base, name, draw), "portfolio.state", 0, 0))
+    portfolios.complete(0)
+    return watch, answered
+
+
+def frames() -> Iterator[Record[Frame]]:
+    """Yield the market's frames without end."""
+    draw = random.Random(_SEED)  # noqa: S311 - as above
+    first = frame()
+    quotes = list(first.quotes)
+    for number in itertools.count():
+        full = number % FRAMES_A_SECOND == 0
+        touched = range(len(quotes)) if full else sorted(draw.sample(range(len(quotes)), _TOUCHED))
+        for place in touched:
+            quotes[place] = _moved(quotes[place], draw.gauss(0, _STEP))
+        event_time_us = first.event_time_us + number * 1_000_000 // FRAMES_A_SECOND
+        changed = tuple(replace(quotes[place], event_time_us=event_time_us) for place in touched)
+        message = replace(
+            first,
+            sequence=number,
+            event_time_us=event_time_us,
+            full=full,
+            rules=first.rules if full else (),
+            quotes=changed,
+        )
+        yield Record(message, "market.frames", 0, number)
+
+
+def _moved(quote: FrameQuote, change: float) -> FrameQuote:
+    ticks = round(quote.bids[0] * change)
+    bids, asks = (tuple(v if i % 2 else v + ticks for i, v in enumerate(side)) for side in (quote.bids, quote.asks))
+    return replace(quote, bids=bids, asks=asks)
+
+
+def _named(policy: Portfolio, name: str) -> Portfolio:
+    return replace(policy, portfolio_id=name)
+
+
+def _scattered(base: PortfolioState, name: str, draw: random.Random) -> PortfolioState:
+    positions = tuple(
+        replace(position, posted=position.posted * Decimal(repr(round(draw.uniform(0.97, 1.03), 6))))
+        for position in base.positions
+    )
+    return replace(base, portfolio_id=name, document=name, positions=positions)
