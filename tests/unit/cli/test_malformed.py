@@ -521,6 +521,48 @@ def test_malformed_settings_get_one_error_a_problem(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["fills"],
+        ["explain", "core"],
+        ["halt", "--all"],
+        ["resume", "core"],
+        ["allocate", "core", "main", "BTC", "1", "--reference", "x"],
+        ["doctor"],
+        ["migrate"],
+        ["topics", "check"],
+        ["topics", "apply", "--wait", "60"],
+        ["ingest"],
+        ["drift"],
+        ["executor"],
+        ["reconciler"],
+    ],
+)
+def test_every_command_and_service_refuses_absurd_addresses_without_waiting(words: list[str]) -> None:
+    shown = run(
+        *words,
+        variables={
+            "TRIMTAB_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:99999",
+            "TRIMTAB_REGISTRY__URL": "http://127.0.0.1:99999",
+            "TRIMTAB_POSTGRES__DSN": f"postgresql://me:{SECRET}@:::",
+        },
+    )
+
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    check(
+        shown.stderr,
+        "settings",
+        [
+            ("TRIMTAB_KAFKA__BOOTSTRAP_SERVERS", "'127.0.0.1:99999'", "ports from 1 to 65535"),
+            ("TRIMTAB_REGISTRY__URL", "'http://127.0.0.1:99999'", "a port from 1 to 65535"),
+            ("TRIMTAB_POSTGRES__DSN", "'postgresql://…@:::'", "postgresql://role@host:5432/database"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "error"),
     [
         (["validate"], "Missing argument 'file'."),
