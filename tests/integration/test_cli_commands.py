@@ -137,6 +137,7 @@ def test_halts_are_of_one_portfolio_or_of_everything(shell: Shell) -> None:
         ("fills", "cor"),
         ("fills", "cor", "--follow"),
         ("allocate", "cor", "main", "BTC", "1", "--reference", "x"),
+        ("withdrawn", "main", "BTC", "--portfolio", "cor"),
     ],
 )
 def test_an_unknown_portfolio_gets_the_same_answer_everywhere(words: tuple[str, ...], shell: Shell) -> None:
@@ -174,6 +175,66 @@ def test_what_is_not_there_cannot_be_allocated(shell: Shell) -> None:
     assert ended.exit_code == 1
     assert ended.stderr == "error: ~unallocated has 0 BTC available in main, 0.5 is asked for\n"
     assert shell.run("allocate", "core", "main", "BTC", "zero", "--reference", "x").exit_code == 2
+
+
+def _miss(database: str, asset: str, account: str = "main", kind: str = "unexplained") -> None:
+    """Let the venue lack 2.5 of something, as the reconciler says so."""
+    with psycopg.connect(database) as session:
+        session.execute(
+            "INSERT INTO ledger.break (event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue,"
+            " difference, first_seen_us, event_time_us, resolution, detail)"
+            " VALUES (%s, '', 'binance', %s, %s, %s, 3, 0.5, -2.5, 1700000000000000, 1700000000000000, '', '')",
+            (f"{account}-{asset}-{kind}", account, kind, asset),
+        )
+
+
+def test_what_an_account_lacks_is_explained_and_not_booked(shell: Shell, database: str) -> None:
+    shell.apply()
+    _miss(database, "BTC")
+    (found,) = shell.document("status")["breaks"]
+    assert (found["account"], found["asset"], found["difference"], found["explained_by"]) == ("main", "BTC", "-2.5", "")
+
+    said = shell.document("withdrawn", "main", "BTC", "--portfolio", "core")
+
+    assert said == {
+        "account": "main",
+        "asset": "BTC",
+        "portfolio": "core",
+        "amount": "2.5",
+        "first_seen_us": 1_700_000_000_000_000,
+    }
+    assert shell.document("status", "core")["breaks"] == [{**found, "explained_by": "core"}]
+    assert shell.document("status", "core")["portfolios"][0]["holdings"] == []
+    assert "Ledger and venue differ" in shell.run("status").stdout
+    again = shell.run("withdrawn", "main", "BTC", "--portfolio", "core")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert again.stderr.splitlines()[0] == "2.5 BTC of main will be booked as taken out of core"
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "line"),
+    [
+        (("mian", "BTC", "--portfolio", "core"), 2, "account mian: not known; known: main, other (did you mean main?)"),
+        (("other", "BTC", "--portfolio", "core"), 2, "on other, portfolio core: not known; known: second"),
+        (("main", "ETH", "--portfolio", "core"), 1, "main lacks no ETH that is unexplained; it lacks BTC"),
+        (("main", "USDT", "--portfolio", "core"), 1, "main lacks no USDT that is unexplained; it lacks BTC"),
+        (("other", "BTC", "--portfolio", "second"), 1, "other lacks no BTC that is unexplained; it lacks nothing"),
+    ],
+)
+def test_what_cannot_be_explained_gets_one_clear_line(
+    shell: Shell, database: str, words: tuple[str, ...], exit_code: int, line: str
+) -> None:
+    shell.apply()
+    shell.portfolio.write_text(PORTFOLIO.replace("core", "second").replace("main", "other"))
+    shell.apply()
+    _miss(database, "BTC")
+    _miss(database, "USDT", kind="unknown_order")
+
+    ended = shell.run("withdrawn", *words)
+
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (exit_code, "", f"error: {line}\n")
+    assert [each["explained_by"] for each in shell.document("status")["breaks"]] == ["", ""]
+    assert shell.run("withdrawn", "main", "BTC").exit_code == 2  # whose it was is part of it
 
 
 def test_fills_are_those_of_the_topic(shell: Shell, settings: Settings, codec: Codec) -> None:

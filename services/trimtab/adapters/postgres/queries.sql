@@ -343,6 +343,13 @@ SELECT event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, di
 FROM ledger.break WHERE resolution = '' AND (%(account)s::text IS NULL OR account = %(account)s)
 ORDER BY first_seen_us, event_id
 
+-- name: breaks
+SELECT portfolio_id, account, kind, asset, difference, first_seen_us, detail, coalesce(explained_by, '') AS explained_by
+FROM ledger.break b
+WHERE resolution = '' AND (%(portfolio_id)s::text IS NULL OR portfolio_id = %(portfolio_id)s OR portfolio_id = ''
+    AND account IN (SELECT account FROM ledger.portfolio_account p WHERE p.portfolio_id = %(portfolio_id)s))
+ORDER BY first_seen_us, event_id
+
 -- name: add_account
 INSERT INTO ledger.venue_account (account, venue) VALUES (%(account)s, %(venue)s) ON CONFLICT (account) DO NOTHING
 
@@ -407,10 +414,9 @@ ORDER BY b.holder, b.account, b.asset
 
 -- name: postings_of_month
 -- One holder's journal from one moment of recording to another, oldest first.
-SELECT p.recorded_at, e.kind, p.entry_id, p.account, p.asset, p.amount, e.event_time_us
-FROM ledger.posting p JOIN ledger.entry e USING (entry_id)
-WHERE p.holder = %(holder)s AND p.recorded_at >= %(start)s AND p.recorded_at < %(end)s
-ORDER BY p.recorded_at, p.entry_id, p.line
+SELECT recorded_at, kind, entry_id, account, asset, amount, event_time_us
+FROM ledger.posting WHERE holder = %(holder)s AND recorded_at >= %(start)s AND recorded_at < %(end)s
+ORDER BY recorded_at, entry_id, line
 
 -- name: traded
 -- Jumps from one instrument to the next in the index of an account's orders, however many orders there are.
@@ -439,4 +445,4 @@ ON CONFLICT (account, instrument) DO UPDATE SET since_us = greatest(watermark.si
 SELECT ledger.make_partitions(%(months_ahead)s) AS made
 
 -- name: prune_outbox
-SELECT ledger.prune_outbox(%(days)s) AS gone
+SELECT ledger.prune_outbox(%(days)s, %(rows_max)s) AS gone

@@ -53,6 +53,20 @@ class JournalLine:
     event_time_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class OpenBreak:
+    """A difference between ledger and venue that stands; `explained_by` is who a person said it was taken out of."""
+
+    portfolio_id: str
+    account: str
+    kind: str
+    asset: str
+    difference: Decimal
+    first_seen_us: int
+    detail: str
+    explained_by: str
+
+
 class Reports:
     """Questions about the whole ledger."""
 
@@ -67,6 +81,10 @@ class Reports:
     async def positions(self, holder: str | None = None) -> Sequence[Holding]:
         """Return the balances of one holder, or of all, zeros left out."""
         return [Holding(**row) for row in await self._sessions.rows("positions", {"holder": holder})]
+
+    async def breaks(self, portfolio_id: str | None = None) -> Sequence[OpenBreak]:
+        """Return the breaks that are open, of one portfolio and its accounts or of all, oldest first."""
+        return [OpenBreak(**row) for row in await self._sessions.rows("breaks", {"portfolio_id": portfolio_id})]
 
     async def fills(self, portfolio_id: str, since_us: int = 0, fills_max: int = 100) -> Sequence[FillRow]:
         """Return a portfolio's fills from an event time on, newest first."""
