@@ -116,6 +116,11 @@ async def test_a_taking_order_brings_its_executions_the_same_from_everywhere(ven
     assert all(isinstance(trade, VenueTrade) and trade.side is Side.BUY for trade in trades)  # type: ignore[union-attr]  # a list
 
 
+async def test_an_instrument_that_the_venue_does_not_have_has_no_trades(venue: Venue) -> None:
+    assert await venue.trades("BTC/USDT", 0) == []
+    assert await venue.trades("LUNA/USDT", 0) == Absent()
+
+
 async def test_a_market_order_fills(venue: Venue) -> None:
     placed = await venue.place(parent(Side.SELL), child(kind=OrderKind.MARKET))
     assert isinstance(placed, ExecutionReport)

@@ -169,6 +169,20 @@ async def test_nothing_is_resolved_while_the_venue_does_not_tell(floor: Floor, e
     assert [found.kind for found in _breaks(floor)] == ["unexplained", "external_transfer"]
 
 
+async def test_an_instrument_that_is_no_longer_traded_holds_up_nothing(floor: Floor) -> None:
+    reconciler = floor.reconciler()
+    await _bought(floor)
+    floor.world.ask(
+        "ALTER TABLE ledger.parent_order DISABLE TRIGGER USER;"
+        "UPDATE ledger.parent_order SET instrument = 'LUNA/USDT', base = 'LUNA'"
+    )
+    await floor.control("withdraw", account=floor.account, asset="USDT", amount="10")
+    for _ in range(2):
+        await reconciler.comparing.compare()
+    assert floor.halt_reason() == f"{floor.account} lacks 10 USDT"
+    assert [e["instrument"] for e in floor.captured.entries if "no such instrument" in e["event"]] == ["LUNA/USDT"] * 2
+
+
 async def test_trades_made_by_hand_are_left_to_the_comparison_of_balances(floor: Floor) -> None:
     reconciler = floor.reconciler()
     await _bought(floor)

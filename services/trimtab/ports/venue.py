@@ -63,7 +63,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A look-up that did not find the order; proves nothing before its receive window has passed."""
+    """A look-up that found nothing; of an order that proves nothing before its receive window has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class Venue(Protocol):
     async def find(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         """Look an order up by its client id, with all its executions."""
 
-    async def trades(self, instrument: str, since_us: int) -> Sequence[VenueTrade] | Unknown:
-        """Return own trades at or after this venue time, oldest first."""
+    async def trades(self, instrument: str, since_us: int) -> Sequence[VenueTrade] | Absent | Unknown:
+        """Return own trades at or after this venue time, oldest first; `Absent` if there is no such instrument."""
 
     async def open_orders(self) -> Sequence[ExecutionReport] | Unknown: ...
 

@@ -7,7 +7,7 @@ from trimtab.domain.amounts import ZERO, plain
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder
 from trimtab.ledger.recording import Recorded, record_report
 from trimtab.ports.ledger import LedgerBook
-from trimtab.ports.venue import ExecutionReport, Unknown, VenueTrade
+from trimtab.ports.venue import Absent, ExecutionReport, Unknown, VenueTrade
 from trimtab.reconciler.account import GRACE_SECONDS, Account
 from trimtab.reconciler.differences import Difference
 
@@ -50,11 +50,14 @@ class OwnTrades:
         recorded, told = 0, True
         for instrument, since_us in (await account.ledger.traded(account.name)).items():
             trades = await account.venue.trades(instrument, max(since_us - _OVERLAP_US, 0))
-            if isinstance(trades, Unknown):
-                account.log.warning("venue does not tell its trades", instrument=instrument, reason=trades.reason)
-                told = False
-            else:
-                recorded += await self._record(instrument, since_us, trades)
+            match trades:
+                case Unknown(reason):
+                    account.log.warning("venue does not tell its trades", instrument=instrument, reason=reason)
+                    told = False
+                case Absent():  # given up by the venue or the settings: it must not hold up all others for good
+                    account.log.warning("venue has no such instrument, its trades stay unseen", instrument=instrument)
+                case _:
+                    recorded += await self._record(instrument, since_us, trades)
         if not told:
             return None
         self._answered = asked

@@ -102,9 +102,15 @@ class CcxtVenue:
             answer, child, [trade for trade in found if trade.venue_order_id == report.venue_order_id]
         )
 
-    async def trades(self, instrument: str, since_us: int) -> Sequence[VenueTrade] | Unknown:
-        """Return own trades at or after this venue time, oldest first."""
-        return await self._trades(instrument, {"startTime": since_us // 1_000})
+    async def trades(self, instrument: str, since_us: int) -> Sequence[VenueTrade] | Absent | Unknown:
+        """Return own trades at or after this venue time, oldest first; `Absent` if there is no such instrument.
+
+        That is: the venue does not list it any more, or the settings do not name it any more.
+        """
+        found = await self._trades(instrument, {"startTime": since_us // 1_000})
+        if isinstance(found, Unknown) and self._client.markets and instrument not in self._client.markets:
+            return Absent()
+        return found
 
     async def open_orders(self) -> Sequence[ExecutionReport] | Unknown:
         """Return every open order of the account, whoever placed it."""
