@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trimtab.cli.options import empty_folder, require_embedded
+from trimtab.cli.options import require_embedded, unused_folder
 from trimtab.cli.output import Json, json_text, result, table
 
 
@@ -13,7 +13,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all without a name.")] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
     folder: Annotated[
-        Path | None, typer.Option(callback=empty_folder, help="Keep the line's files here (default: they go).")
+        Path | None, typer.Option(callback=unused_folder, help="Keep the line's files here (default: they go).")
     ] = None,
     write: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimtab.cli.options import SECONDS_MAX, empty_folder, require_embedded
+from trimtab.cli.options import SECONDS_MAX, require_embedded, unused_folder
 from trimtab.cli.output import Json, result, say, table
 from trimtab.exits import DOES_NOT_HOLD
 
@@ -34,7 +34,7 @@ def demo(
         int | None, typer.Option(min=0, help="Let the venue misbehave on a seeded schedule.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(callback=empty_folder, help="Keep everything here (default: a new one, which goes).")
+        Path | None, typer.Option(callback=unused_folder, help="Keep everything here (default: a new one, which goes).")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the new folder; it stays anyway after a failure.")] = False,
     as_json: Json = False,

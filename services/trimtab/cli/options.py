@@ -9,10 +9,19 @@ from trimtab.domain.errors import UnreachableError
 SECONDS_MAX = 604_800.0
 
 
-def empty_folder(folder: Path | None) -> Path | None:
-    """Return a folder that is new or empty, or refuse it: what another run left there would be taken for this one's."""
-    if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise typer.BadParameter(f"Directory '{folder}' is not empty; a new or an empty one is needed.")
+# What a run writes first, see `trimtab.demo.stage`: left there by another one, it would be mixed with this one's.
+_WRITTEN = ("settings.yaml", "exchange.journal", "stack", "line")
+
+
+def unused_folder(folder: Path | None) -> Path | None:
+    """Return a folder that no run has written to, or refuse it."""
+    if folder is None or not folder.exists():
+        return folder
+    if not folder.is_dir():
+        raise typer.BadParameter(f"'{folder}' is a file; a folder is needed, new or empty.")
+    for name in _WRITTEN:
+        if (folder / name).exists():
+            raise typer.BadParameter(f"'{folder}' holds {name} already; another folder is needed, new or empty.")
     return folder
 
 

@@ -178,6 +178,17 @@ def test_what_may_be_looked_at_is_kept_and_said(
     assert f"everything it wrote is kept in {kept}\n" in shown.stderr
 
 
+@pytest.mark.usefixtures("nothing_starts")
+@pytest.mark.parametrize("name", ["stack", "settings.yaml"])
+def test_a_folder_that_another_run_wrote_to_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+
+    shown = demo("--folder", str(tmp_path))
+
+    assert shown.exit_code == 2
+    assert f"'{tmp_path}' holds {name} already; another folder is needed" in shown.stderr
+
+
 def test_a_folder_that_was_asked_for_stays(ending: list[Acted], tmp_path: Path, temporary: Path) -> None:
     ending.append(Acted(holds=True))
     folder = tmp_path / "mine"
@@ -187,4 +198,3 @@ def test_a_folder_that_was_asked_for_stays(ending: list[Acted], tmp_path: Path, 
     assert json.loads(shown.stdout)["folder"] == str(folder)
     assert (folder / "logs").is_dir()
     assert list(temporary.iterdir()) == []
-    assert demo("--folder", str(folder)).exit_code == 2  # another run's data would be taken for its own

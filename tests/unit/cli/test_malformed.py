@@ -601,7 +601,7 @@ def test_every_command_and_service_refuses_absurd_addresses_without_waiting(word
         (["demo", "--tape", "nosuch"], "Invalid value for '--tape': path 'nosuch' does not exist."),
         (["demo", "--portfolios", "nosuch"], "Invalid value for '--portfolios': dir 'nosuch' does not exist."),
         (["demo", "--portfolios", __file__], f"Invalid value for '--portfolios': dir '{__file__}' is a file."),
-        (["demo", "--folder", "."], "Invalid value for '--folder': Directory '.' is not empty; a new or an empty one"),
+        (["demo", "--folder", __file__], f"Invalid value for '--folder': '{__file__}' is a file; a folder is needed"),
         (["demo", "--kill", "all", "--kill", "kafka"], "Invalid value for --kill: all, kafka; allowed: all by itself"),
         (["demo", "--kill", "zookeeper"], "Invalid value for --kill: 'zookeeper'; allowed: all, ingest, drift"),
     ],
