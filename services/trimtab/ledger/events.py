@@ -7,7 +7,7 @@ from typing import Final
 
 from trimtab.domain.ids import derive
 from trimtab.domain.orders import ChildOrder, ParentOrder
-from trimtab.messages import Fill, OrderEvent, ParentEvent
+from trimtab.messages import Fill, OrderEvent
 from trimtab.ports.venue import Execution
 
 UNNUMBERED: Final = 0
@@ -35,23 +35,6 @@ def order_event(
         price=child.price,
         quantity=child.quantity,
         filled=child.filled,
-        reason=reason,
-        event_time_us=event_time_us,
-        dry_run=dry_run,
-    )
-
-
-def parent_event(parent: ParentOrder, reason: str, event_time_us: int, *, dry_run: bool) -> ParentEvent:
-    """Return what execution.parents is told of a parent as it is now."""
-    return ParentEvent(
-        event_id=derive("parent", parent.parent_id, parent.state),
-        portfolio_id=parent.portfolio_id,
-        ledger_sequence=UNNUMBERED,
-        signal_id=parent.signal_id,
-        parent_id=parent.parent_id,
-        state=parent.state,
-        quantity=parent.quantity,
-        filled=parent.filled,
         reason=reason,
         event_time_us=event_time_us,
         dry_run=dry_run,
