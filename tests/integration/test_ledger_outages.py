@@ -151,12 +151,6 @@ def test_passwords_are_kept_hashed(postgres_admin: str) -> None:
     assert rows["trimtab_cli"] is None
 
 
-async def test_partitions_are_made_ahead_and_only_once(funded: LedgerWorld) -> None:
-    assert await funded.reconciler.keep_partitions(4) == 2
-    assert await funded.reconciler.keep_partitions(4) == 0
-    assert funded.ask("SELECT count(*) AS n FROM ledger.posting_default") == [{"n": 0}]
-
-
 def test_a_name_that_stands_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="a stands twice"):
         parse("-- name: a\nSELECT 1\n-- name: a\nSELECT 2\n")

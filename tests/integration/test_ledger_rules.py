@@ -99,7 +99,7 @@ FORBIDDEN = {
         "UPDATE ledger.portfolio SET document = ''",
         "UPDATE ledger.break SET explained_by = 'core'",
         "INSERT INTO ledger.kill_switch (scope, name, reason) VALUES ('all', '', 'x')",
-        "SELECT ledger.prune_outbox(1)",
+        "SELECT ledger.prune_outbox(1, 1)",
     ),
     "trimtab_reconciler": (
         "INSERT INTO ledger.signal (signal_id) VALUES ('s')",

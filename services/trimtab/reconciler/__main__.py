@@ -27,6 +27,7 @@ async def reconciler(process: Process) -> None:
             settings, process.codec, "reconciler-parents", EXECUTION_PARENTS, settling.on_parent, meter=meter
         )
         loops.create_task(ledger.relay.run())
+        loops.create_task(ledger.housekeeping.run())
         loops.create_task(fills.run())
         loops.create_task(parents.run())
         loops.create_task(settling.sweep())

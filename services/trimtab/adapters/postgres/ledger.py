@@ -115,8 +115,3 @@ class PostgresLedger:
     async def open_breaks(self, account: str | None = None) -> Sequence[Break]:
         """Return the breaks that are open, of one account or of all, oldest first."""
         return [break_of(row) for row in await self._sessions.rows("open_breaks", {"account": account})]
-
-    async def keep_partitions(self, months_ahead: int = 2) -> int:
-        """Make the journal's partitions of this month and the next ones; return how many were missing."""
-        (row,) = await self._sessions.rows("make_partitions", {"months_ahead": months_ahead})
-        return int(row["made"])

@@ -9,6 +9,7 @@ from trimtab.adapters.kafka.published import PublishedEvents
 from trimtab.adapters.postgres.connections import pool_of
 from trimtab.adapters.postgres.deploy import require_newest
 from trimtab.adapters.postgres.failures import address_of
+from trimtab.adapters.postgres.housekeeping import Housekeeping
 from trimtab.adapters.postgres.ledger import PostgresLedger
 from trimtab.adapters.postgres.outbox import EVENT_ID_HEADER, Desk
 from trimtab.adapters.postgres.relay import Relay
@@ -16,16 +17,15 @@ from trimtab.adapters.postgres.reports import Reports
 from trimtab.adapters.postgres.sessions import Sessions
 from trimtab.adapters.process import Process, patiently
 
-_PARTITION_MONTHS = 12
-
 
 class PublishingLedger(PostgresLedger):
-    """A ledger with its relay, which has to be run beside it, and reports on all of it."""
+    """A ledger with its relay, which has to be run beside it, reports on all of it, and (the reconciler's) its care."""
 
-    def __init__(self, sessions: Sessions, desk: Desk, relay: Relay) -> None:
+    def __init__(self, sessions: Sessions, desk: Desk, relay: Relay, housekeeping: Housekeeping) -> None:
         super().__init__(sessions, desk, relay.notify)
         self.relay = relay
         self.reports = Reports(sessions)
+        self.housekeeping = housekeeping
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def open_ledger(process: Process) -> AsyncIterator[PublishingLedger]:
             sweep_seconds=settings.executor.outbox_sweep_seconds,
             meter=process.meter,
         )
-        ledger = PublishingLedger(sessions, Desk(process.instance, process.codec, tracing.inject), relay)
+        housekeeping = Housekeeping(sessions, process.clock, process.meter, process.log)
         if process.name == "reconciler":
-            await ledger.keep_partitions(_PARTITION_MONTHS)
-        yield ledger
+            await housekeeping.make_partitions()  # before the first posting: what lies elsewhere stays there
+        yield PublishingLedger(sessions, Desk(process.instance, process.codec, tracing.inject), relay, housekeeping)
