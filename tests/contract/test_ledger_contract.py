@@ -26,7 +26,7 @@ from trimtab.domain.errors import (
     UncoveredFeeError,
 )
 from trimtab.domain.orders import OrderState, ParentState, Side
-from trimtab.ledger.events import parent_event
+from trimtab.ledger.events import order_event
 from trimtab.messages import OpenOrder, ParentEvent, PortfolioState, Position
 from trimtab.ports.ledger import UNALLOCATED, Fence
 
@@ -406,32 +406,33 @@ async def test_event_time_only_rises(funded: LedgerWorld) -> None:
     assert funded.states()[-1].event_time_us == NOW_US
 
 
-def parent_told(name: str, portfolio_id: str = PORTFOLIO) -> ParentEvent:
-    return parent_event(parent_of(name, portfolio_id=portfolio_id), "", NOW_US, dry_run=False)
+def told(name: str, portfolio_id: str = PORTFOLIO) -> OrderEvent:
+    parent = parent_of(name, portfolio_id=portfolio_id)
+    return order_event(parent, child_of(parent), "", NOW_US, dry_run=False)
 
 
 def numbers(world: LedgerWorld, portfolio_id: str = PORTFOLIO) -> list[tuple[str, int]]:
-    """Return which parents others are told of, in the outbox's order, and by which number."""
-    events = [message for message in world.emitted() if isinstance(message, ParentEvent)]
+    """Return whose orders others are told of, in the outbox's order, and by which number."""
+    events = [message for message in world.emitted() if isinstance(message, OrderEvent)]
     return [(event.parent_id, event.ledger_sequence) for event in events if event.portfolio_id == portfolio_id]
 
 
 async def test_events_are_numbered_without_gaps_whatever_is_repeated(funded: LedgerWorld) -> None:
     async with funded.executor.transaction() as book:
-        await book.emit(parent_told("a"))
-        await book.emit(parent_told("a"))  # twice in one transaction
+        await book.emit(told("a"))
+        await book.emit(told("a"))  # twice in one transaction
         await book.bump(PORTFOLIO, "between", NOW_US)
-        await book.emit(parent_told("b"))
+        await book.emit(told("b"))
     async with funded.reconciler.transaction() as book:  # by another process, old and new mixed
-        await book.emit(parent_told("b"))
-        await book.emit(parent_told("c"))
-        await book.emit(parent_told("a"))
-        await book.emit(parent_told("d"))
+        await book.emit(told("b"))
+        await book.emit(told("c"))
+        await book.emit(told("a"))
+        await book.emit(told("d"))
         await book.bump(PORTFOLIO, "then", NOW_US)
     async with funded.executor.transaction() as book:
-        await book.emit(parent_told("d"))  # nothing but a repeat
+        await book.emit(told("d"))  # nothing but a repeat
     async with funded.executor.transaction() as book:
-        await book.emit(parent_told("e"))
+        await book.emit(told("e"))
     assert numbers(funded) == [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)]
     assert funded.ask("SELECT ledger_sequence AS n FROM ledger.portfolio") == [{"n": 5}]
     assert [state.reason for state in funded.states()] == ["applied", "between", "then"]
@@ -440,13 +441,13 @@ async def test_events_are_numbered_without_gaps_whatever_is_repeated(funded: Led
 async def test_a_transaction_that_leaves_nothing_leaves_no_gap(funded: LedgerWorld) -> None:
     async def fail() -> None:
         async with funded.executor.transaction() as book:
-            await book.emit(parent_told("lost"))
+            await book.emit(told("lost"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
     async with funded.executor.transaction() as book:
-        await book.emit(parent_told("kept"))
+        await book.emit(told("kept"))
     assert numbers(funded) == [("kept", 1)]
 
 
@@ -455,7 +456,7 @@ async def test_portfolios_are_numbered_by_themselves_and_rivals_in_turn(funded: 
 
     async def tell(number: int, portfolio_id: str) -> None:
         async with funded.executor.transaction() as book:
-            await book.emit(parent_told(f"{portfolio_id}-{number // 2}", portfolio_id))  # each is told twice
+            await book.emit(told(f"{portfolio_id}-{number // 2}", portfolio_id))  # each is told twice
 
     await asyncio.gather(*(tell(number, portfolio_id) for number in range(10) for portfolio_id in (PORTFOLIO, "other")))
     for portfolio_id in (PORTFOLIO, "other"):
@@ -467,7 +468,7 @@ async def test_portfolios_are_numbered_by_themselves_and_rivals_in_turn(funded: 
 async def test_an_event_of_a_portfolio_that_is_not_there_is_refused(ledger_world: LedgerWorld) -> None:
     with pytest.raises(LedgerRefusedError, match="there is no portfolio nobody"):
         async with ledger_world.executor.transaction() as book:
-            await book.emit(parent_told("a", "nobody"))
+            await book.emit(told("a", "nobody"))
 
 
 async def test_recent_signals_are_those_of_the_last_hour(funded: LedgerWorld) -> None:

@@ -11,7 +11,7 @@ from ledger_worlds import ACCOUNT, NOW_US, PORTFOLIO, LedgerWorld, child_of, exe
 from trimtab.adapters.postgres.deploy import ROLES
 from trimtab.domain.errors import LedgerRefusedError
 from trimtab.domain.orders import TRANSITIONS, OrderState
-from trimtab.ledger.events import parent_event
+from trimtab.ledger.events import order_event
 
 
 def entry(kind: str) -> str:
@@ -154,7 +154,7 @@ async def busy(funded: LedgerWorld) -> LedgerWorld:
     await funded.record(parent, child, execution_of(), state=OrderState.PARTIALLY_FILLED)
     await funded.settle("t1")
     async with funded.executor.transaction() as book:
-        await book.emit(parent_event(parent, "", NOW_US, dry_run=False))
+        await book.emit(order_event(parent, child, "", NOW_US, dry_run=False))
     return funded
 
 
