@@ -27,7 +27,7 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.orders import OrderState, ParentState, Side
 from trimtab.ledger.events import order_event
-from trimtab.messages import OpenOrder, ParentEvent, PortfolioState, Position
+from trimtab.messages import OpenOrder, OrderEvent, PortfolioState, Position
 from trimtab.ports.ledger import UNALLOCATED, Fence
 
 S = OrderState
