@@ -1,16 +1,11 @@
 """The no-trade region: trade an asset when its effective drift leaves the band that risk and cost justify.
 
-With drift `x`, covariance `S` per year, risk aversion `g` and one-way cost `e_i`:
+`bands` says what the effective drift y of an asset is, and its half-band h. An asset is triggered past `trigger` times
+h and brought back to `landing` times h, the worst ratio first. The triggered assets are brought back jointly: their
+changes minimise the risk of what remains plus what the landing edge costs, which puts each of them exactly on the edge
+of the side it came from, or leaves it alone when another asset's trade has cured it.
 
-    y = A x,  A_ij = S_ij / S_ii                  effective drift (x itself for a single risky asset)
-    D_i = (A M S M' A')_ii,  M = diag(w*) - w* w*'  variance of y_i per year when nobody trades
-    h_i = k (3 e_i D_i / (2 g S_ii))^(1/3)        half-band
-
-the small-cost asymptotic band for proportional costs (Davis & Norman 1990; Leland 1996; survey: Muhle-Karbe, Reppen &
-Soner 2017). An asset is triggered past `trigger` times h and brought back to `landing` times h, the worst ratio first.
-The triggered assets are brought back jointly: their changes minimise the risk of what remains plus what the landing
-edge costs, which puts each of them exactly on the edge of the side it came from, or leaves it alone when another
-asset's trade has cured it.
+With y at h, one unit of weight moved back is worth just what it costs: g S_ii |y| T over the horizon T = 2 h^2 / (3 D).
 """
 
 from collections.abc import Sequence
@@ -21,12 +16,12 @@ from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
 from trimtab.domain.market import Quote
 from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import NoTradeRegion, Portfolio
-from trimtab.drift.costs import lifetime_impact, touch_cost, trade_cost
+from trimtab.drift.bands import Band, bands
+from trimtab.drift.costs import touch_cost, trade_cost
 from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.landing import Bounds, land
 from trimtab.drift.policy import Assessment, Correction, cash_term, excess, tradable
 from trimtab.drift.reasons import Reason
-from trimtab.drift.roots import cube_root
 from trimtab.messages import Risk, Term
 from trimtab.settings import DriftSettings
 
@@ -36,32 +31,12 @@ _TWO_THIRDS = CONTEXT.divide(Decimal(2), Decimal(3))
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """One asset's constants under one risk estimate and one policy.
-
-    `effect` is its row of A. `cubed` times the cost is the cube of the unscaled half-band (k = 1). A `dead` asset has
-    no variance: no amount of it is a risk, so only `max_deviation` ever moves it.
-    """
-
-    effect: tuple[Decimal, ...]
-    variance: Decimal
-    flow: Decimal
-    cubed: Decimal
-    impact: Decimal
-    dead: bool
-
-    def half(self, cost: Decimal) -> Decimal:
-        """Return the unscaled half-band at this cost; the whole portfolio for a dead asset."""
-        return ONE if self.dead else cube_root(self.cubed * cost)
-
-
-@dataclass(frozen=True, slots=True)
 class _Asset:
     """One asset at one market: everything the search for corrections needs of it."""
 
     drift: Decimal
     cost: Decimal
-    full: Decimal  # half-band with k = 1, which the horizon is taken from
+    full: Decimal  # the band's own half, which the horizon is taken from
     half: Decimal
     landing: Decimal
     forced: bool
@@ -98,8 +73,9 @@ class RegionRule:
         if any(asset.target and asset.name not in known for asset in holdings.assets):
             return None
         with localcontext(CONTEXT):
-            bands = _bands(holdings, _covariance(holdings, risk, known), policy, settings)
-        return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, bands)
+            targets = [asset.target for asset in holdings.assets]
+            found = bands(_covariance(holdings, risk, known), targets, policy.risk_aversion, settings)
+        return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, found)
 
     def breached(self, view: View) -> bool:
         scale = (self.settings.trigger * self.settings.region_scale) ** 3
@@ -267,26 +243,3 @@ def _covariance(holdings: Holdings, risk: Risk, known: dict[str, int]) -> list[l
 
     names = [asset.name for asset in holdings.assets]
     return [[entry(a, b) for b in names] for a in names]
-
-
-def _bands(
-    holdings: Holdings, covariance: list[list[Decimal]], policy: NoTradeRegion, settings: DriftSettings
-) -> tuple[Band, ...]:
-    targets = [asset.target for asset in holdings.assets]
-    bands = []
-    for i, row in enumerate(covariance):
-        variance = row[i]
-        if variance <= 0:
-            unit = tuple(ONE if j == i else ZERO for j in range(len(row)))
-            bands.append(Band(unit, ZERO, ZERO, ZERO, ZERO, dead=True))
-            continue
-        effect = tuple(quantise(value / variance) for value in row)
-        # M' A_i' = w* (A_i - A_i w*), element by element: M is never built.
-        mean = sum((a * w for a, w in zip(effect, targets, strict=True)), ZERO)
-        loads = [w * (a - mean) for a, w in zip(effect, targets, strict=True)]
-        flow = sum((a * b * covariance[j][k] for j, a in enumerate(loads) for k, b in enumerate(loads)), ZERO)
-        flow = max(quantise(flow), ZERO)
-        cubed = 3 * flow / (2 * policy.risk_aversion * variance)
-        impact = lifetime_impact(settings.impact_coefficient, variance, settings.signal_lifetime_seconds)
-        bands.append(Band(effect, variance, flow, quantise(cubed), quantise(impact), dead=False))
-    return tuple(bands)

@@ -38,7 +38,7 @@ class DriftSettings(Section):
 
     signal_lifetime_seconds: int = Field(60, ge=1, le=86_400)
     quote_age_max_seconds: Lasting = 10.0
-    region_scale: Factor = Decimal("0.8")  # k of the band's formula
+    region_scale: Factor = Decimal(1)  # on every band; 1 has the least risk and cost
     trigger: Factor = Decimal("1.25")
     landing: Decimal = Field(Decimal("0.75"), ge=0, le=1)
     safety_factor: Factor = Decimal(1)

@@ -143,7 +143,7 @@ def on_target(world: World) -> None:
 
 def dear(world: World) -> None:
     """Right at the trigger, but the book has nothing behind the touch."""
-    world.state = state(weights_to_positions({"BTC": D("0.625"), "ETH": D("0.3")}))
+    world.state = state(weights_to_positions({"BTC": D("0.635"), "ETH": D("0.3")}))
     world.market = market(quotes=[quote(instrument("BTC"), PRICES["BTC"], depth=D("0.0001"))])
 
 

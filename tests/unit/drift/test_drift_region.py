@@ -50,14 +50,14 @@ def single(weight: str, target: str = "0.5") -> Decision:
 def test_one_asset_has_the_known_band(target: str) -> None:
     found = term(single(target, target), "BTC")
     cost, w = float(found.cost), float(target)
-    expected = 0.8 * (3 * cost / (2 * 3) * w**2 * (1 - w) ** 2) ** (1 / 3)
+    expected = (3 * cost / (2 * 3) * w**2 * (1 - w) ** 2) ** (1 / 3)
     assert float(found.half_band) == pytest.approx(expected, rel=1e-12)
     assert found.effective_drift == found.drift
 
 
 def test_the_band_of_ten_basis_points_in_numbers() -> None:
-    # e = 10 bp and half a spread of 0.02 on 60,000; w = 1/2, g = 3: (e/32)^(1/3) times 0.8.
-    assert term(single("0.5"), "BTC").half_band == D("0.025199820832409420")
+    # e = 10 bp and half a spread of 0.02 on 60,000; w = 1/2, g = 3: (e/32)^(1/3).
+    assert term(single("0.5"), "BTC").half_band == D("0.031499776040511775")
 
 
 def test_it_waits_for_the_trigger_and_lands_on_the_edge() -> None:
@@ -109,7 +109,7 @@ def test_a_dearer_market_has_a_wider_band() -> None:
 
 
 def test_the_safety_factor_asks_for_more_benefit() -> None:
-    held = state(weights_to_positions({"BTC": D("0.63"), "ETH": D("0.3")}))
+    held = state(weights_to_positions({"BTC": D("0.65"), "ETH": D("0.3")}))
     careful = SETTINGS.model_copy(update={"safety_factor": D(10)})
     assert isinstance(decide(market(), risk(), held, portfolio(), SETTINGS), Signal)
     found = decide(market(), risk(), held, portfolio(), careful)
