@@ -149,6 +149,31 @@ async def test_money_that_goes_while_an_order_is_out_is_missed_and_halts(floor: 
     assert floor.halt_reason() == f"{floor.account} lacks 0.5 BTC"
 
 
+async def test_a_break_is_gone_only_when_no_fill_on_its_way_may_hide_it(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    await floor.open_order()
+    await executor.crash()
+    compare = floor.reconciler(busy_confirm_seconds=0.001).comparing.compare
+
+    async def move(way: str) -> None:
+        await floor.control(way, account=floor.account, asset="ETH", amount="1")
+
+    await move("withdraw")
+    for _ in range(2):
+        await compare()
+    await move("deposit")
+    await compare()  # as a fill would hide it for a moment
+    await move("withdraw")
+    for _ in range(2):
+        await compare()
+    assert [found.resolution for found in _breaks(floor)] == [""]
+    await move("deposit")
+    for _ in range(2):
+        await compare()
+    assert [found.resolution for found in _breaks(floor)] == ["", "gone"]
+
+
 async def test_an_order_without_an_answer_may_explain_whatever_differs(floor: Floor) -> None:
     executor = await floor.executor(patient=True, deaf=True, lookup_after_ms=86_400_000)
     compare = floor.reconciler(busy_confirm_seconds=0.2).comparing.compare

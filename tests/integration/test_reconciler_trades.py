@@ -94,11 +94,16 @@ async def test_a_fill_of_an_order_that_counts_as_cancelled_is_found_at_the_start
 
 
 async def test_a_contradiction_is_told_once_however_often_trades_are_asked_for(floor: Floor) -> None:
-    await _filled_unheard(floor, "0", "rejected")
+    executor = await floor.executor(patient=True)
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    order = await floor.open_order()
+    await executor.crash()
+    await floor.hit(order, "0.004")
+    _believe(floor, "rejected")
     reconciler = floor.reconciler()
     await reconciler.comparing.compare()
-    assert [fill.quantity for fill in floor.fills()] == [Decimal("0.01")]
-    assert "rejected cannot become filled" in floor.halt_reason()
+    assert [fill.quantity for fill in floor.fills()] == [Decimal("0.004")]
+    assert "rejected cannot become partially_filled" in floor.halt_reason()
     assert floor.children()[0]["state"] == "rejected"
     async with floor.world.cli.transaction() as book:
         await book.resume(PORTFOLIO)
