@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from trimtab.bench import ledger
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 SERVICES = {"ingest", "drift", "executor", "reconciler", "exchange", "kafka", "registry", "postgres"}
@@ -34,8 +36,24 @@ def test_ticks_are_timed_beside_their_floor_and_every_process_is_weighed(tmp_pat
     assert {name.removeprefix("start.") for name in measures if name.startswith("start.")} == SERVICES
 
 
+def test_a_portfolios_month_is_read_whole_out_of_all_of_them() -> None:
+    told: list[str] = []
+    rows = ledger.measure(lambda event: told.append(event.text), ledger.Size(fills=1_200, portfolios=4), reads=8)
+    measures = {row.name: row.document() for row in rows}
+    assert measures["ledger.journal"]["value"] == 7_200
+    assert measures["ledger.month_rows"]["value"] == 1_200 / 4 * 3  # of a fill's six postings three are the portfolio's
+    for name in ("ledger.month.p50", "ledger.month.p99"):
+        assert measures[name]["value"] > 0
+        assert measures[name]["against"]["what"].startswith("a bare index scan that returns as many rows, p")
+        assert measures[name]["ratio"] > 0
+    within = measures["ledger.month_within"]
+    assert (within["value"], within["goal"]) == (measures["ledger.month.p99"]["value"], 50.0)
+    assert within["met"] is (within["value"] <= 50.0)
+    assert "writing a journal of 7,200 postings" in told
+
+
 def test_a_name_that_is_none_is_a_usage_error() -> None:
     command = [sys.executable, "-m", "trimtab.cli", "bench", "--json", "speed"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
-    assert "'speed'; allowed: codec, drift, tick_to_order, processes" in run.stderr
+    assert "'speed'; allowed: codec, drift, worker, ledger, tick_to_order, processes" in run.stderr

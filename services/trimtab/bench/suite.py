@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, processes, tick_to_order, worker
+from trimtab.bench import codec, decisions, ledger, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.embedded.events import OnEvent
@@ -18,9 +18,11 @@ ALONE: dict[str, Callable[[], list[Row]]] = {
     "worker": worker.measure,
 }
 """Benchmarks that need no other process."""
+ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.measure}
+"""Benchmarks that need PostgreSQL alone."""
 ON_THE_LINE = ("tick_to_order", "processes")
 """Benchmarks that need the whole line; they share one."""
-NAMES = (*ALONE, *ON_THE_LINE)
+NAMES = (*ALONE, *ON_A_DATABASE, *ON_THE_LINE)
 
 
 def run(names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent) -> dict[str, Any]:
@@ -29,11 +31,12 @@ def run(names: Sequence[str], seconds: float, folder: Path | None, on_event: OnE
     `seconds` is how long ticks are timed; the line's files stay in `folder`, if one is given.
 
     Raises:
-        TrimtabError: if a part of the line does not come up.
+        TrimtabError: if a part of the line, or the database, does not come up.
 
     """
     before = os.getloadavg()[0]
     rows = [row for name in names if name in ALONE for row in ALONE[name]()]
+    rows += [row for name in names if name in ON_A_DATABASE for row in ON_A_DATABASE[name](on_event)]
     if set(names) & set(ON_THE_LINE):
         with tempfile.TemporaryDirectory(prefix="trimtab-bench-") as temporary:
             rows += asyncio.run(_on_the_line(names, seconds, folder or Path(temporary), on_event))

@@ -413,7 +413,7 @@ WHERE (%(holder)s::text IS NULL OR b.holder = %(holder)s) AND b.posted <> 0
 ORDER BY b.holder, b.account, b.asset
 
 -- name: postings_of_month
--- One holder's journal from one moment of recording to another, oldest first.
+-- One holder's journal from one moment of recording to another, oldest first; in the order of a JournalLine's fields.
 SELECT recorded_at, kind, entry_id, account, asset, amount, event_time_us
 FROM ledger.posting WHERE holder = %(holder)s AND recorded_at >= %(start)s AND recorded_at < %(end)s
 ORDER BY recorded_at, entry_id, line

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from trimtab.adapters.postgres.rows import fill_of
 from trimtab.adapters.postgres.sessions import Sessions
@@ -40,9 +41,8 @@ class Holding:
     reserved: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLine:
-    """One posting of a holder, with what its entry says."""
+class JournalLine(NamedTuple):
+    """One posting of a holder, with what its entry says; a plain tuple, as there are thousands in a month."""
 
     recorded_at: datetime
     kind: str
@@ -93,8 +93,8 @@ class Reports:
 
     async def journal(self, holder: str, start: datetime, end: datetime) -> Sequence[JournalLine]:
         """Return a holder's postings recorded in [start, end), oldest first."""
-        rows = await self._sessions.rows("postings_of_month", {"holder": holder, "start": start, "end": end})
-        return [JournalLine(**row) for row in rows]
+        values = {"holder": holder, "start": start, "end": end}
+        return await self._sessions.made("postings_of_month", values, JournalLine)
 
     async def accounts(self) -> dict[str, str]:
         """Return the venue of every registered account."""
