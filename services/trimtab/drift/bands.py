@@ -40,7 +40,7 @@ from operator import mul
 
 from trimtab.domain.amounts import ONE, ZERO, quantise
 from trimtab.drift.costs import lifetime_impact
-from trimtab.drift.equations import solve
+from trimtab.drift.equations import Equations
 from trimtab.drift.roots import cube_root
 from trimtab.settings import DriftSettings
 
@@ -131,16 +131,20 @@ def _width_cubed(
 ) -> Decimal:
     """Return k^3 over the assets that are wanted and move; 1 where nothing drifts, or no number does."""
     wanted = [i for i, weight in enumerate(targets) if weight > 0 and covariance[i][i] > 0]
-    rows = [[effects[i][j] for j in wanted] for i in wanted]
-    drifts = [[spread[i][j] for j in wanted] for i in wanted]
-    variances = [covariance[i][i] for i in wanted]
-    traded = sum((v * _dot(a, c) for v, a, c in zip(variances, rows, drifts, strict=True)), ZERO)
+    drifts = [[spread[i][j] for j in wanted] for i in wanted]  # symmetric
+    traded = sum(
+        (_dot([covariance[i][i] * effects[i][j] for j in wanted], c) for i, c in zip(wanted, drifts, strict=True)), ZERO
+    )
     moved = sum((covariance[i][i] * flows[i] for i in wanted), ZERO)
+    inverse = Equations()  # P^-1 V = A^-1
     try:
-        solved = zip(*solve(rows, drifts), strict=True)  # P^-1 V = A^-1, so these are the columns of P^-1 V C
+        for place, i in enumerate(wanted):
+            before = wanted[:place]
+            inverse.extend([effects[i][j] for j in before], [effects[j][i] for j in before], effects[i][i])
+        solved = [inverse.solve(column) for column in drifts]
     except ArithmeticError:  # correlations beyond 1: no covariance at all
         return ONE
-    left = sum((_dot([covariance[i][j] for j in wanted], y) for i, y in zip(wanted, solved, strict=True)), ZERO)
+    left = sum((_dot([covariance[i][j] for j in wanted], c) for i, c in zip(wanted, solved, strict=True)), ZERO)
     return traded**2 / (moved * left) if moved > 0 and left > 0 else ONE
 
 

@@ -1,37 +1,52 @@
-"""Systems of linear equations in exact decimals, for matrices that need no exchange of rows."""
+"""Systems of linear equations in exact decimals that grow by one unknown at a time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import mul
 
-from trimtab.domain.amounts import ZERO
 
+@dataclass(slots=True)
+class Equations:
+    """A square matrix as the product of a lower (with ones) and an upper triangular one, row by row (Crout).
 
-def solve(matrix: Sequence[Sequence[Decimal]], right: Sequence[Sequence[Decimal]]) -> list[list[Decimal]]:
-    """Return X of `matrix` X = `right` (a row of `right` and of X per row of `matrix`), by Gaussian elimination.
-
-    The pivots are taken as they come: that is stable for a symmetric positive definite matrix, also with its rows
-    scaled (Golub & Van Loan 2013, 4.2). Runs under the caller's decimal context.
-
-    Raises:
-        ArithmeticError: if the matrix is singular.
-
+    Pivots are taken as they come: stable for a symmetric positive definite matrix, also with its rows scaled (Golub &
+    Van Loan 2013, 4.2). Runs under the caller's decimal context.
     """
-    size = len(matrix)
-    rows = [[*left, *values] for left, values in zip(matrix, right, strict=True)]
-    for pivot in range(size):
-        upper = rows[pivot]
-        for lower in rows[pivot + 1 :]:
-            factor = lower[pivot] / upper[pivot]
-            if factor:
-                lower[pivot + 1 :] = [
-                    a - factor * b for a, b in zip(lower[pivot + 1 :], upper[pivot + 1 :], strict=True)
-                ]
-    found: list[list[Decimal]] = [[]] * size
-    for i in reversed(range(size)):
-        row, known = rows[i], found[i + 1 :]
-        coefficients = row[i + 1 : size]
-        found[i] = [
-            (value - sum((c * x[k] for c, x in zip(coefficients, known, strict=True)), ZERO)) / row[i]
-            for k, value in enumerate(row[size:])
-        ]
-    return found
+
+    _lower: list[list[Decimal]] = field(default_factory=list)
+    _upper: list[list[Decimal]] = field(default_factory=list)  # by column, the pivot last
+
+    def extend(self, row: Sequence[Decimal], column: Sequence[Decimal], corner: Decimal) -> None:
+        """Add an unknown: what is left of the corner, what is above it, and the corner itself.
+
+        Raises:
+            ArithmeticError: if the matrix so far is singular.
+
+        """
+        lower: list[Decimal] = []
+        for value, above in zip(row, self._upper, strict=True):
+            lower.append((value - sum(map(mul, lower, above))) / above[-1])
+        upper: list[Decimal] = []
+        for value, left in zip(column, self._lower, strict=True):
+            upper.append(value - sum(map(mul, left, upper)))
+        upper.append(corner - sum(map(mul, lower, upper)))
+        self._lower.append(lower)
+        self._upper.append(upper)
+
+    def solve(self, right: Sequence[Decimal]) -> list[Decimal]:
+        """Return x of `matrix` x = `right`.
+
+        Raises:
+            ArithmeticError: if the matrix is singular.
+
+        """
+        rest: list[Decimal] = []
+        for value, left in zip(right, self._lower, strict=True):
+            rest.append(value - sum(map(mul, left, rest)))
+        for place in reversed(range(len(rest))):
+            column = self._upper[place]
+            rest[place] = found = rest[place] / column[-1]
+            for above in range(place):
+                rest[above] -= found * column[above]
+        return rest

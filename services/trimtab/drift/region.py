@@ -19,7 +19,7 @@ from trimtab.domain.portfolio import NoTradeRegion, Portfolio
 from trimtab.drift.bands import Band, bands
 from trimtab.drift.costs import touch_cost, trade_cost
 from trimtab.drift.holdings import Holdings, View
-from trimtab.drift.landing import Bounds, land
+from trimtab.drift.landing import Bounds, Landing
 from trimtab.drift.policy import Assessment, Correction, cash_term, excess, tradable
 from trimtab.drift.reasons import Reason
 from trimtab.messages import Risk, Term
@@ -47,8 +47,7 @@ class _Asset:
 class _Search:
     """What the search for corrections has found so far."""
 
-    effective: list[Decimal]
-    changes: list[Decimal]
+    landing: Landing
     costs: list[Decimal]
     active: list[int] = field(default_factory=list)
     refused: dict[int, Reason] = field(default_factory=dict)
@@ -92,15 +91,17 @@ class RegionRule:
     def assess(self, view: View) -> Assessment:
         assets = [self._asset(*row) for row in zip(view.drifts, view.quotes, self.bands, strict=True)]
         effective = [_effect(band, view.drifts) for band in self.bands]
-        search = _Search(list(effective), [ZERO] * len(assets), [asset.cost for asset in assets])
+        search = _Search(self._landing(view, assets, effective), [asset.cost for asset in assets])
         while (worst := self._worst(assets, search)) is not None:
             if (reason := self._refusal(view, assets, search, worst)) is not None:
                 search.refused[worst] = reason
                 continue
             search.active.append(worst)
-            self._land(view, assets, search)
+            search.landing.activate(worst)
         ranked = sorted(search.active, key=lambda i: (-_ratio(effective[i], assets[i].half), i))
-        corrections = tuple(Correction(view.names[i], search.changes[i]) for i in ranked if search.changes[i])
+        corrections = tuple(
+            Correction(view.names[i], search.landing.changes[i]) for i in ranked if search.landing.changes[i]
+        )
         return Assessment(
             _reason(assets, search, corrections),
             corrections,
@@ -122,18 +123,18 @@ class RegionRule:
         scale = (self.settings.trigger * self.settings.region_scale) ** 3
         candidates = [
             i
-            for i, (asset, band, effective) in enumerate(zip(assets, self.bands, search.effective, strict=True))
+            for i, (asset, band, effective) in enumerate(zip(assets, self.bands, search.landing.effective, strict=True))
             if asset.quote is not None
             and i not in search.active
             and i not in search.refused
             and (asset.forced or (not band.dead and _outside(effective, scale * band.cubed * asset.cost)))
         ]
-        key = lambda i: (assets[i].forced, _ratio(search.effective[i], assets[i].half), -i)  # noqa: E731 - read once
+        key = lambda i: (assets[i].forced, _ratio(search.landing.effective[i], assets[i].half), -i)  # noqa: E731 - read once
         return max(candidates, key=key, default=None)
 
     def _refusal(self, view: View, assets: Sequence[_Asset], search: _Search, index: int) -> Reason | None:
         """Return why this asset must not be traded although it is past its bound: the venue, or the economic gate."""
-        asset, band, effective = assets[index], self.bands[index], search.effective[index]
+        asset, band, effective = assets[index], self.bands[index], search.landing.effective[index]
         if not tradable(asset.quote) or asset.quote is None:
             return Reason.INSTRUMENT_NOT_TRADABLE
         share = min(max(abs(effective) - asset.landing, ZERO), self.share_max)
@@ -148,13 +149,9 @@ class RegionRule:
         """Return what one unit of weight moved back is worth: marginal risk while the drift would have lasted."""
         return self.policy.risk_aversion * band.variance * abs(effective) * _horizon(asset, band)
 
-    def _land(self, view: View, assets: Sequence[_Asset], search: _Search) -> None:
+    def _landing(self, view: View, assets: Sequence[_Asset], effective: Sequence[Decimal]) -> Landing:
         bounds = [self._bounds(asset, weight) for asset, weight in zip(assets, view.weights, strict=True)]
-        effects = [band.effect for band in self.bands]
-        edges = [asset.landing for asset in assets]
-        search.changes, search.effective = land(
-            search.effective, search.changes, effects, edges, bounds, sorted(search.active)
-        )
+        return Landing(effective, [band.effect for band in self.bands], [asset.landing for asset in assets], bounds)
 
     def _bounds(self, asset: _Asset, weight: Decimal) -> Bounds:
         """Return how far a weight may move: not below nothing, not above everything, not past the hard bound."""
@@ -167,10 +164,12 @@ class RegionRule:
 
     def _room(self, view: View, assets: Sequence[_Asset], search: _Search) -> tuple[Correction, ...]:
         found = []
-        for i, (asset, change) in enumerate(zip(assets, search.changes, strict=True)):
-            left = min(view.weights[i] + change, search.effective[i] + asset.landing)
+        for i, (asset, change) in enumerate(zip(assets, search.landing.changes, strict=True)):
+            left = min(view.weights[i] + change, search.landing.effective[i] + asset.landing)
             if change <= 0 and left > 0 and tradable(asset.quote):
-                found.append((-_signed_ratio(search.effective[i], asset.half), Correction(view.names[i], -left)))
+                found.append(
+                    (-_signed_ratio(search.landing.effective[i], asset.half), Correction(view.names[i], -left))
+                )
         return tuple(correction for _, correction in sorted(found, key=lambda pair: (pair[0], pair[1].asset)))
 
     def _urgency(self, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> Decimal:
