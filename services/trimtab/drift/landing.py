@@ -16,6 +16,7 @@ every step, the next minimum is lower. So no piece comes twice, and pieces are f
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -76,16 +77,20 @@ class Landing:
         """Let one more asset's weight change, and bring all active ones to where they land together."""
         self._active.append(index)
         self._exact[index] = self._bounds[index].clamp(ZERO)
+        with suppress(ArithmeticError):  # P has a direction that goes down for ever: it came from no covariance
+            self._land(index)
+        self._settle()
+
+    def _land(self, index: int) -> None:
         while self._exact[index] and not self._advance():
             pass
         for _ in range(_PIECES_PER_ASSET_MAX * len(self._active)):
             gain = max(self._gains(), key=lambda found: (found[0], -found[1]), default=None)
             if gain is None:
-                break
+                return
             self._release(gain[1], gain[2])
             while not self._advance():
                 pass
-        self._settle()
 
     def _advance(self) -> bool:
         """Move towards the minimum over what is free; tell whether it was reached."""

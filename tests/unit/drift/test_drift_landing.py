@@ -131,6 +131,19 @@ def test_a_bound_that_forbids_to_stay_is_kept() -> None:
 
 
 @settings(max_examples=100, deadline=None)
+@given(st.lists(st.decimals(-3, 3, places=2), min_size=15, max_size=15), st.integers(2, 6))
+def test_what_comes_from_no_covariance_ends_within_bounds(likeness: list[Decimal], size: int) -> None:
+    values = iter(likeness)
+    effects = [[D(1)] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i):
+            effects[i][j] = effects[j][i] = next(values)
+    bounds = [Bounds(D("-0.2"), D("0.3"))] * size
+    landing = World([D("0.1") * (i - 2) for i in range(size)], effects, [D("0.02")] * size, bounds).land()
+    assert all(D("-0.2") <= change <= D("0.3") for change in landing.changes)
+
+
+@settings(max_examples=100, deadline=None)
 @given(worlds(), st.lists(st.decimals(-1, 1, places=6), min_size=10, max_size=10))
 def test_equations_are_solved(world: World, wanted: list[Decimal]) -> None:
     with localcontext(CONTEXT):
