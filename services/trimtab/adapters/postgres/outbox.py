@@ -44,13 +44,12 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A message that waits for the end of its transaction, with the headers it was given."""
+    """A message that waits for the end of its transaction."""
 
     topic: Topic[Any]
     message: Message
     key: str
     event_id: str
-    headers: Headers
 
 
 class Outbox:
@@ -81,8 +80,7 @@ class Outbox:
         place = (topic.name, event_id)
         if place in self._held:
             return
-        headers = (*self._desk.headers(), (EVENT_ID_HEADER, event_id.encode()))
-        self._held[place] = _Held(topic, message, key, event_id, headers)
+        self._held[place] = _Held(topic, message, key, event_id)
         if isinstance(message, Numbered):
             self._unasked.append(place)
 
@@ -106,27 +104,34 @@ class Outbox:
             known += await answer.fetchall()
         for row in known:
             del self._held[row["topic"], row["event_id"]]
-        for held in self._held.values():
-            message = held.message
-            if isinstance(message, Numbered):
-                message = replace(message, ledger_sequence=number(message.portfolio_id))
-            await self._write(held, self._desk.encoder.encode(message))
+        rows = [(held.topic.name, held.key, held.event_id, self._payload(held, number)) for held in self._held.values()]
         self._held.clear()
         self._answers.clear()
+        if rows:
+            await self._write(rows)
 
-    async def _write(self, held: _Held, payload: bytes) -> None:
+    def _payload(self, held: _Held, number: Callable[[str], int]) -> bytes:
+        message = held.message
+        if isinstance(message, Numbered):
+            message = replace(message, ledger_sequence=number(message.portfolio_id))
+        payload = self._desk.encoder.encode(message)
         if len(payload) > PAYLOAD_BYTES_MAX:
             raise LedgerRefusedError(
                 f"outbox: a message of {held.topic.name} has {len(payload)} bytes; allowed: {PAYLOAD_BYTES_MAX}"
             )
+        return payload
+
+    async def _write(self, rows: Sequence[tuple[str, str, str, bytes]]) -> None:
+        topics, keys, event_ids, payloads = (list(column) for column in zip(*rows, strict=True))
+        headers = self._desk.headers()
         values = {
             "writer": self._desk.writer,
-            "topic": held.topic.name,
-            "key": held.key,
-            "event_id": held.event_id,
-            "payload": payload,
-            "header_names": [name for name, _ in held.headers],
-            "header_values": [value for _, value in held.headers],
+            "topics": topics,
+            "keys": keys,
+            "event_ids": event_ids,
+            "payloads": payloads,
+            "header_names": [*(name for name, _ in headers), EVENT_ID_HEADER],
+            "header_values": [value for _, value in headers],
         }
-        await self._statements.send("add_message", values)
-        self.written += 1
+        await self._statements.send("add_messages", values)
+        self.written += len(rows)

@@ -231,9 +231,14 @@ SELECT NOT EXISTS (
             AND (state IN ('initialized', 'submitted', 'accepted', 'partially_filled', 'unknown') OR recorded < filled))
     AND NOT EXISTS (SELECT FROM ledger.fill WHERE account = %(account)s AND entry_id IS NULL) AS quiet
 
--- name: add_message
+-- name: add_messages
+-- In the order of the arrays. The headers are the transaction's, and to them comes each message's own id.
 INSERT INTO ledger.outbox (writer, topic, key, event_id, payload, header_names, header_values)
-VALUES (%(writer)s, %(topic)s, %(key)s, %(event_id)s, %(payload)s, %(header_names)s, %(header_values)s)
+SELECT %(writer)s, topic, key, event_id, payload, %(header_names)s::text[],
+    %(header_values)s::bytea[] || convert_to(event_id, 'UTF8')
+FROM unnest(%(topics)s::text[], %(keys)s::text[], %(event_ids)s::text[], %(payloads)s::bytea[]) WITH ORDINALITY
+    AS message (topic, key, event_id, payload, place)
+ORDER BY place
 ON CONFLICT (topic, event_id) DO NOTHING
 
 -- name: known_messages
