@@ -81,6 +81,7 @@ def _fill(dsn: str, size: Size) -> tuple[datetime, datetime]:
     with psycopg.connect(dsn, autocommit=True) as owner:
         owner.execute(_FILL.format(**values, portfolios=size.portfolios).encode())
         owner.execute("VACUUM ANALYZE ledger.posting")
+        owner.execute("CHECKPOINT")
     return start, end
 
 
