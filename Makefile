@@ -21,7 +21,7 @@ demo: env
 	$(BIN)/trimtab demo $(if $(TAPE),--tape $(TAPE))
 
 # two workers, each with a Kafka, registry and PostgreSQL of its own; the end-to-end suite stays on one of them
-WORKERS := -n 2 --dist loadgroup
+WORKERS := -n 2 --no-loadscope-reorder
 
 test: env
 	$(BIN)/pytest -m "not compose" $(WORKERS)

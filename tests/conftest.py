@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from simulated_exchange import SimulatedExchange, simulated_exchange
 
@@ -17,16 +18,22 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
         yield running
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too.
+class Rooms(LoadScopeScheduling):  # type: ignore[misc]  # xdist's schedulers are not typed as a base
+    """What stays on one worker: a file, and all that runs whole pipelines: two at once are a load no test is about."""
 
-    Beside it, say what stays together when workers share the suites: a file, and everything that runs whole pipelines,
-    two of which at once would be a load that no test is about.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "pipelines" if "e2e" in Path(file).parts else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Rooms:
+    """Share the suites between the workers room by room."""
+    return Rooms(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs on the shared Kafka, registry and PostgreSQL, so that it can be run on another provider's too."""
     for item in items:
-        whole = "e2e" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("pipelines" if whole else str(item.path)))
         found = getattr(item, "_fixtureinfo", None)
         definitions = found.name2fixturedefs.get("stack", ()) if found is not None else ()
         if definitions and definitions[-1].scope == "session":  # the last is the one it gets
