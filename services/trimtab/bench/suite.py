@@ -10,6 +10,8 @@ from typing import Any
 from trimtab.bench import codec, decisions, ledger, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
+from trimtab.bench.value.measure import Findings, Inputs
+from trimtab.bench.value.measure import measure as measure_value
 from trimtab.embedded.events import OnEvent
 
 ALONE: dict[str, Callable[[], list[Row]]] = {
@@ -23,12 +25,18 @@ ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.mea
 ON_THE_LINE = ("tick_to_order", "processes")
 """Benchmarks that need the whole line; they share one."""
 NAMES = (*ALONE, *ON_A_DATABASE, *ON_THE_LINE)
+VALUE = "value"
+"""What the decisions are worth, not how fast they are: minutes of arithmetic, and so by name only."""
+ALLOWED = (*NAMES, VALUE)
 
 
-def run(names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent) -> dict[str, Any]:
-    """Run benchmarks (names of NAMES) and return their measures, with the machine's size and load.
+def run(
+    names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent, value: Inputs | None = None
+) -> dict[str, Any]:
+    """Run benchmarks (names of ALLOWED) and return their measures, with the machine's size and load.
 
-    `seconds` is how long ticks are timed; the line's files stay in `folder`, if one is given.
+    `seconds` is how long ticks are timed; the line's files stay in `folder`, if one is given. `notes` say what could
+    not be measured, and why.
 
     Raises:
         TrimtabError: if a part of the line, or the database, does not come up.
@@ -37,11 +45,14 @@ def run(names: Sequence[str], seconds: float, folder: Path | None, on_event: OnE
     before = os.getloadavg()[0]
     rows = [row for name in names if name in ALONE for row in ALONE[name]()]
     rows += [row for name in names if name in ON_A_DATABASE for row in ON_A_DATABASE[name](on_event)]
+    found = measure_value(value or Inputs()) if VALUE in names else Findings([], [])
+    rows += found.rows
     if set(names) & set(ON_THE_LINE):
         with tempfile.TemporaryDirectory(prefix="trimtab-bench-") as temporary:
             rows += asyncio.run(_on_the_line(names, seconds, folder or Path(temporary), on_event))
     return {
         "measures": [row.document() for row in rows],
+        "notes": found.notes,
         "machine": {
             "cpus": os.cpu_count(),
             "load_before": round(before, 1),

@@ -10,30 +10,39 @@ from trimtab.cli.output import Json, json_text, result, table
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all without a name.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value without a name.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
     folder: Annotated[
         Path | None, typer.Option(callback=unused_folder, help="Keep the line's files here (default: they go).")
     ] = None,
     write: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
+    paths: Annotated[int, typer.Option(min=2, max=100_000, help="value: simulated years.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="value: of the simulated years.")] = 1,
+    candles: Annotated[Path, typer.Option(help="value: folder of real candles.")] = Path("../shared/data/genetrader"),
     as_json: Json = False,
 ) -> None:
-    """Measure tick to order, every process, the codec and a decision; goals that are missed are said, not failed."""
+    """Measure tick to order, every process, the codec and a decision; goals that are missed are said, not failed.
+
+    `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
+    """
     require_embedded()
-    from trimtab.bench.suite import NAMES, ON_THE_LINE, run
+    from trimtab.bench.suite import ALLOWED, NAMES, ON_THE_LINE, run
+    from trimtab.bench.value.measure import Inputs
     from trimtab.demo.environment import require_own_environment
     from trimtab.demo.show import Show
 
     for name in names or ():
-        if name not in NAMES:
-            raise typer.BadParameter(f"{name!r}; allowed: {', '.join(NAMES)}", param_hint="NAME")
+        if name not in ALLOWED:
+            raise typer.BadParameter(f"{name!r}; allowed: {', '.join(ALLOWED)}", param_hint="NAME")
     if set(names or NAMES) & set(ON_THE_LINE):
         require_own_environment()
     if write is not None:  # rather now than after a minute
         write.parent.mkdir(parents=True, exist_ok=True)
         write.touch()
     with Show() as show:
-        document = run(names or NAMES, seconds, folder, show.event)
+        document = run(names or NAMES, seconds, folder, show.event, Inputs(paths, seed, candles))
     if write is not None:
         write.write_text(json_text(document) + "\n")
     result(document, as_json=as_json, readable=lambda: _print(document))
@@ -55,6 +64,8 @@ def _print(document: dict[str, Any]) -> None:
     whats = {measure["against"]["what"] for measure in document["measures"] if measure["against"]}
     for what in sorted(whats):
         typer.echo(f"floor: {what}")
+    for note in document["notes"]:
+        typer.echo(f"not measured: {note}")
     machine = document["machine"]
     typer.echo(f"{machine['cpus']} CPUs, load {machine['load_before']} before and {machine['load_after']} after")
 
