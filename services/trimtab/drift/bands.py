@@ -100,16 +100,14 @@ def bands(
 def _effects(covariance: Matrix) -> list[tuple[Decimal, ...]]:
     """Return A, with a row of its own for an asset without variance."""
     variances = [row[i] for i, row in enumerate(covariance)]
-
-    def effect(i: int, j: int) -> Decimal:
-        value = covariance[i][j]
-        if i == j or not value or variances[i] <= 0 or variances[j] <= 0:
-            return ONE if i == j else ZERO
-        alone = max(ONE - value * value / (variances[i] * variances[j]), ZERO)
-        return quantise(value / (variances[i] * (ONE + alone.sqrt())))
-
-    places = range(len(variances))
-    return [tuple(effect(i, j) for j in places) for i in places]
+    found = [[ONE if i == j else ZERO for j in range(len(variances))] for i in range(len(variances))]
+    for i, row in enumerate(covariance):
+        for j, value in enumerate(row[:i]):
+            if value and variances[i] > 0 and variances[j] > 0:
+                alone = max(ONE - value * value / (variances[i] * variances[j]), ZERO)
+                shared = value / (ONE + alone.sqrt())
+                found[i][j], found[j][i] = quantise(shared / variances[i]), quantise(shared / variances[j])
+    return [tuple(row) for row in found]
 
 
 def _spread(covariance: Matrix, targets: Sequence[Decimal]) -> list[list[Decimal]]:

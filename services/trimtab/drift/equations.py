@@ -47,6 +47,5 @@ class Equations:
         for place in reversed(range(len(rest))):
             column = self._upper[place]
             rest[place] = found = rest[place] / column[-1]
-            for above in range(place):
-                rest[above] -= found * column[above]
+            rest[:place] = [value - found * part for value, part in zip(rest[:place], column[:-1], strict=True)]
         return rest
