@@ -1,6 +1,7 @@
 """The portfolio file: what its owner writes (YAML), how it is kept (canonical JSON), and the portfolio it means."""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +13,42 @@ from pydantic_core import core_schema
 
 from trimtab.configuration import ConfigurationError, problems_of
 from trimtab.domain.amounts import CONTEXT, ONE, plain, quantise
-from trimtab.domain.portfolio import Limits, NoTradeRegion, Policy, Portfolio, Threshold, Windows
-from trimtab.portfolio_file import WEEKDAYS, Document, NoTradeRegionPolicy, ThresholdPolicy, minutes_of
+from trimtab.domain.portfolio import (
+    Calendar,
+    CostAdjusted,
+    Hybrid,
+    Limits,
+    NoTradeRegion,
+    Policy,
+    Portfolio,
+    Threshold,
+    VolatilityThreshold,
+    Windows,
+)
+from trimtab.portfolio_file import (
+    WEEKDAYS,
+    CalendarPolicy,
+    CostAdjustedPolicy,
+    Document,
+    HybridPolicy,
+    NoTradeRegionPolicy,
+    PolicySection,
+    ThresholdPolicy,
+    VolatilityThresholdPolicy,
+    minutes_of,
+)
 from trimtab.yaml_text import read_yaml
 
 _PARSED_MAX = 65_536  # more documents than one worker has portfolios
+# Sections and policies have the same keys.
+_POLICIES: Mapping[type[PolicySection], type[Policy]] = {
+    NoTradeRegionPolicy: NoTradeRegion,
+    CalendarPolicy: Calendar,
+    ThresholdPolicy: Threshold,
+    HybridPolicy: Hybrid,
+    VolatilityThresholdPolicy: VolatilityThreshold,
+    CostAdjustedPolicy: CostAdjusted,
+}
 
 
 def load_document(path: Path) -> Document:
@@ -113,12 +145,8 @@ def _normalised(targets: dict[str, Decimal]) -> tuple[tuple[str, Decimal], ...]:
     return tuple(weights.items())
 
 
-def _policy(section: NoTradeRegionPolicy | ThresholdPolicy) -> Policy:
-    match section:
-        case NoTradeRegionPolicy():
-            return NoTradeRegion(section.risk_aversion, section.max_deviation)
-        case ThresholdPolicy():
-            return Threshold(section.absolute, section.relative)
+def _policy(section: PolicySection) -> Policy:
+    return _POLICIES[type(section)](**section.model_dump(exclude={"kind"}))
 
 
 def _plain(value: object) -> str:

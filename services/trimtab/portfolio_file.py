@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from trimtab.configuration import ASSET, NAME, PATTERNS, WINDOW, Described, Problem, refuse
 from trimtab.domain.amounts import ONE, quantise
+from trimtab.schedule import CRON_LENGTH_MAX, CRON_WORDS, is_cron
 
 WEIGHT_SUM_TOLERANCE = Decimal("0.0001")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -104,11 +105,27 @@ def _overlap(one: str, other: str) -> bool:
     )
 
 
+def _cron(text: str) -> str:
+    if not is_cron(text):
+        raise refuse(Problem("", text, CRON_WORDS))
+    return " ".join(text.upper().split())
+
+
 EXACT = BeforeValidator(_exact)
 Share = Annotated[Decimal, Field(gt=0, le=1), EXACT]
 Weight = Annotated[Decimal, Field(ge=0, le=1), EXACT]
 Asset = Annotated[str, Field(pattern=ASSET)]
 Name = Annotated[str, Field(pattern=NAME)]
+Cron = Annotated[
+    str,
+    AfterValidator(_cron),
+    Field(
+        description="minute, hour, day of month, month, day of week, in UTC",
+        json_schema_extra={"maxLength": CRON_LENGTH_MAX},
+    ),
+]
+WindowSeconds = Annotated[int, Field(ge=1, le=1_800, description="how long after each time it is still acted on")]
+WINDOW_SECONDS = 300
 _UNIQUE: dict[str, Any] = {"uniqueItems": True}
 
 
@@ -124,18 +141,70 @@ class NoTradeRegionPolicy(_Strict):
     max_deviation: Share | None = Field(None, description="hard outer bound on a drift, a fraction of equity")
 
 
-class ThresholdPolicy(_Strict):
+class CalendarPolicy(_Strict):
+    """Go back to the targets at the times of a calendar."""
+
+    kind: Literal["calendar"]
+    cron: Cron
+    window_seconds: WindowSeconds = WINDOW_SECONDS
+
+
+class _BoundedPolicy(_Strict):
+    absolute: Share | None = Field(None, description="bound on a drift, a fraction of equity")
+    relative: Annotated[Decimal, Field(gt=0, le=10), EXACT] | None = Field(
+        None, description="bound on a drift, a fraction of the target weight"
+    )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.absolute is None and self.relative is None:
+            raise refuse(Problem("", self.model_dump(exclude_unset=True), "absolute, relative or both"))
+        return self
+
+
+class ThresholdPolicy(_BoundedPolicy):
     """Trade when a drift reaches a bound: absolute (of equity), relative (of the target weight), whichever is first."""
 
     kind: Literal["threshold"]
-    absolute: Share | None = None
-    relative: Annotated[Decimal, Field(gt=0, le=10), EXACT] | None = None
 
-    @model_validator(mode="after")
-    def _bounded(self) -> "ThresholdPolicy":
-        if self.absolute is None and self.relative is None:
-            raise refuse(Problem("", {"kind": self.kind}, "absolute, relative or both"))
-        return self
+
+class HybridPolicy(_BoundedPolicy):
+    """A threshold that is looked at only at the times of a calendar."""
+
+    kind: Literal["hybrid"]
+    cron: Cron
+    window_seconds: WindowSeconds = WINDOW_SECONDS
+
+
+class VolatilityThresholdPolicy(_BoundedPolicy):
+    """A threshold scaled by each asset's volatility over its own long-run level."""
+
+    kind: Literal["volatility_threshold"]
+    scale_min: Annotated[Decimal, Field(gt=0, le=1), EXACT] = Field(Decimal("0.5"), description="of the scale")
+    scale_max: Annotated[Decimal, Field(ge=1, le=10), EXACT] = Field(Decimal(2), description="of the scale")
+
+
+class CostAdjustedPolicy(_BoundedPolicy):
+    """Past a threshold of base x (1 + volatility x factor), trade what is worth more corrected than that costs."""
+
+    kind: Literal["cost_adjusted"]
+    volatility_factor: Annotated[Decimal, Field(ge=0, le=100), EXACT] = Field(
+        Decimal(1), description="of a volatility per square root of a year"
+    )
+    safety_factor: Annotated[Decimal, Field(ge=0, le=1_000), EXACT] = Field(
+        Decimal(1), description="how many times its cost a correction must be worth"
+    )
+    risk_aversion: Annotated[Decimal, Field(gt=0, le=100), EXACT] = Decimal(3)
+
+
+PolicySection = (
+    NoTradeRegionPolicy
+    | CalendarPolicy
+    | ThresholdPolicy
+    | HybridPolicy
+    | VolatilityThresholdPolicy
+    | CostAdjustedPolicy
+)
 
 
 class LimitsSection(_Strict):
@@ -187,9 +256,7 @@ class Document(_Strict):
         BeforeValidator(_fixed),
         AfterValidator(_summing_to_one),
     ] = Field(description="weights by asset; they sum to 1 within 0.0001, and the quote is cash")
-    policy: Annotated[NoTradeRegionPolicy | ThresholdPolicy, Field(discriminator="kind")] = NoTradeRegionPolicy(
-        kind="no_trade_region"
-    )
+    policy: Annotated[PolicySection, Field(discriminator="kind")] = NoTradeRegionPolicy(kind="no_trade_region")
     limits: LimitsSection = LimitsSection()
     windows: WindowsSection = WindowsSection()
     dry_run: bool = False

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,16 @@ from pydantic import ValidationError
 
 from trimtab.configuration import ConfigurationError
 from trimtab.documents import canonical, json_schema, load_document, parse_document, portfolio_of
-from trimtab.domain.portfolio import NoTradeRegion, Threshold
+from trimtab.domain.portfolio import (
+    Calendar,
+    CostAdjusted,
+    Hybrid,
+    NoTradeRegion,
+    Policy,
+    Threshold,
+    VolatilityThreshold,
+)
+from trimtab.drift.decision import policy_name
 from trimtab.portfolio_file import Document, WindowsSection
 from trimtab.yaml_text import load_yaml
 
@@ -59,6 +69,52 @@ def test_a_canonical_text_parses_to_the_same_portfolio(tmp_path: Path) -> None:
     assert portfolio.windows.weekdays == {5, 6}
     assert portfolio.accounts == ("a", "b")
     assert parse_document(canonical(document), 7) is portfolio
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("{kind: no_trade_region, risk_aversion: 5}", NoTradeRegion(Decimal(5))),
+        ('{kind: calendar, cron: "0 0 * * *"}', Calendar("0 0 * * *", window_seconds=300)),
+        ('{kind: calendar, cron: " 0  9 * * mon ", window_seconds: 60}', Calendar("0 9 * * MON", window_seconds=60)),
+        ("{kind: threshold, absolute: 0.05}", Threshold(Decimal("0.05"))),
+        ('{kind: hybrid, cron: "0 0 * * *", relative: 0.2}', Hybrid("0 0 * * *", relative=Decimal("0.2"))),
+        (
+            "{kind: volatility_threshold, absolute: 0.05}",
+            VolatilityThreshold(Decimal("0.05"), None, Decimal("0.5"), Decimal(2)),
+        ),
+        (
+            "{kind: volatility_threshold, relative: 0.2, scale_min: 1, scale_max: 1}",
+            VolatilityThreshold(None, Decimal("0.2"), Decimal(1), Decimal(1)),
+        ),
+        (
+            "{kind: cost_adjusted, absolute: 0.02}",
+            CostAdjusted(Decimal("0.02"), None, Decimal(1), Decimal(1), Decimal(3)),
+        ),
+        (
+            "{kind: cost_adjusted, absolute: 0.02, volatility_factor: 0, safety_factor: 0, risk_aversion: 1}",
+            CostAdjusted(Decimal("0.02"), None, Decimal(0), Decimal(0), Decimal(1)),
+        ),
+    ],
+)
+def test_every_policy_means_what_it_says(text: str, policy: Policy, tmp_path: Path) -> None:
+    document = read(f"{MINIMAL}policy: {text}\n", tmp_path)
+
+    assert portfolio_of(document, 1).policy == policy
+    assert parse_document(canonical(document), 1).policy == policy
+
+
+def test_there_is_an_example_of_every_policy() -> None:
+    found = {}
+    for file in sorted((Path(__file__).parents[2] / "docs" / "examples" / "portfolios").iterdir()):
+        text = file.read_text(encoding="utf-8")
+        schema = file.parent / text.splitlines()[0].partition("$schema=")[2]
+        assert schema.resolve().name == "portfolio.schema.json"
+        assert schema.exists()
+        found[file.stem] = portfolio_of(load_document(file), 1).policy
+
+    assert {type(policy) for policy in found.values()} == set(get_args(Policy))
+    assert all(name == policy_name(policy) for name, policy in found.items())
 
 
 def test_no_policy_means_the_no_trade_region(tmp_path: Path) -> None:
@@ -152,7 +208,7 @@ def test_words_that_yaml_1_1_takes_for_flags_are_assets() -> None:
         ('{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "1e0"}}', "targets.BTC"),
         ('{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "0.5"}}', "targets"),
         (
-            '{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "1"}, "policy": {"kind": "hybrid"}}',
+            '{"portfolio": "core", "quote": "USDT", "targets": {"BTC": "1"}, "policy": {"kind": "sometimes"}}',
             "policy.kind",
         ),
     ],

@@ -35,8 +35,9 @@ def explain(
         risks = reading.tail(MARKET_RISK, 1)
         market = _market(reading, settings.kafka.bootstrap_servers)
     parsed = parse_document(state.document, state.document_version)
-    decision = decide(market, risks[-1] if risks else None, state, parsed, settings.drift)
-    rows = rows_of(decision)
+    risk = risks[-1] if risks else None
+    decision = decide(market, risk, state, parsed, settings.drift)
+    rows = rows_of(decision, parsed, risk.message if risk is not None else None)
     result(
         {"portfolio": portfolio, "decision": asdict(decision), "rows": [asdict(row) for row in rows]},
         as_json=as_json,

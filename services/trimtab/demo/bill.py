@@ -17,8 +17,8 @@ from trimtab.messages import Signal
 from trimtab.settings import DriftSettings
 
 _FILLS_MAX = 1_000_000
-# Reasons to hold that mean: nothing is worth correcting.
-_CALM = frozenset({Reason.WITHIN_BAND, Reason.COST_ABOVE_BENEFIT, Reason.BELOW_MINIMUM_TRADE})
+# Reasons to hold that mean: nothing is worth correcting, or nothing is due.
+_CALM = frozenset({Reason.WITHIN_BAND, Reason.COST_ABOVE_BENEFIT, Reason.BELOW_MINIMUM_TRADE, Reason.NOT_DUE})
 
 
 async def draw_up(

@@ -20,7 +20,48 @@ class Threshold:
     relative: Decimal | None = None
 
 
-Policy = NoTradeRegion | Threshold
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Go back to the targets at the times of a cron expression in UTC, or up to `window_seconds` later."""
+
+    cron: str
+    window_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """A threshold that is looked at only at the times of a calendar."""
+
+    cron: str
+    absolute: Decimal | None = None
+    relative: Decimal | None = None
+    window_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilityThreshold:
+    """A threshold that widens and narrows with an asset's volatility, measured against its own long-run level."""
+
+    absolute: Decimal | None = None
+    relative: Decimal | None = None
+    scale_min: Decimal = Decimal("0.5")  # at most 1
+    scale_max: Decimal = Decimal(2)  # at least 1
+
+
+@dataclass(frozen=True, slots=True)
+class CostAdjusted:
+    """A threshold, widened by volatility, past which only that is traded whose correction is worth its cost."""
+
+    absolute: Decimal | None = None
+    relative: Decimal | None = None
+    volatility_factor: Decimal = Decimal(1)  # of a volatility per square root of a year
+    safety_factor: Decimal = Decimal(1)  # how many times its cost a correction must be worth
+    risk_aversion: Decimal = Decimal(3)
+
+
+Scheduled = Calendar | Hybrid
+Bounded = Threshold | Hybrid | VolatilityThreshold | CostAdjusted
+Policy = NoTradeRegion | Calendar | Bounded
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ class Batch:
         targets: fractions of equity.
         wanted: what a portfolio holds or has as a target, and so may need a price for.
         cash, cash_target: quote currency, fraction of equity.
-        deviation, cash_deviation: bounds of |x|; infinite where the policy has none.
+        base, cash_base: bounds of |x| before volatility scales them; infinite where the policy has none.
+        widening: what scales them: level at least, level at most, factor of the volatility; a column a portfolio.
+        deviation, cash_deviation: bounds of |x| as they hold.
         cubed: the bound of |y|, cubed and over the cost; infinite where there is none, never above the exact one.
         effects: S_ij / S_ii in row i; one for all portfolios.
 
@@ -76,28 +78,46 @@ class Batch:
         self.wanted: Flags = np.zeros(shape, dtype=bool)
         self.cash: Floats = np.zeros(size)
         self.cash_target: Floats = np.zeros(size)
+        self.base: Floats = np.full(shape, np.inf)
+        self.cash_base: Floats = np.full(size, np.inf)
+        self.widening: Floats = np.tile([[1.0], [1.0], [0.0]], size)
         self.deviation: Floats = np.full(shape, np.inf)
         self.cash_deviation: Floats = np.full(size, np.inf)
         self.cubed: Floats = np.full(shape, np.inf)
         self.effects: Floats = np.eye(len(assets))
 
     def grown(self, assets: Sequence[str], size: int) -> "Batch":
-        """Return a batch with at least these assets and places; effects and cubes have to be worked out anew."""
+        """Return a batch with at least these assets and places; effects and scaled bounds are to be worked out anew."""
         larger = Batch(sorted({*self.assets, *assets}), max(size, self.cash.size))
         larger.count = used = self.count
         rows = [larger.assets.index(asset) for asset in self.assets]
-        for name in ("quantities", "targets", "wanted", "deviation", "cubed"):
+        for name in ("quantities", "targets", "wanted", "base"):
             getattr(larger, name)[rows, :used] = getattr(self, name)[:, :used]
-        for name in ("cash", "cash_target", "cash_deviation"):
+        for name in ("cash", "cash_target", "cash_base"):
             getattr(larger, name)[:used] = getattr(self, name)[:used]
+        larger.widening[:, :used] = self.widening[:, :used]
         return larger
 
     def move(self, source: int, target: int) -> None:
         """Write one portfolio's column over another's."""
-        for table in (self.quantities, self.targets, self.wanted, self.deviation, self.cubed):
+        tables = (self.quantities, self.targets, self.wanted, self.base, self.deviation, self.cubed, self.widening)
+        for table in tables:
             table[:, target] = table[:, source]
-        for row in (self.cash, self.cash_target, self.cash_deviation):
+        for row in (self.cash, self.cash_target, self.cash_base, self.cash_deviation):
             row[target] = row[source]
+
+    def widen(self, levels: Floats, volatility: Floats, part: slice) -> None:
+        """Scale the bounds of |x|; `levels` (volatility over its usual) and `volatility` have an entry an asset.
+
+        A bound that can be reached (k is at most a thousand) is that way good to a millionth of TOLERANCE.
+        """
+        low, high, factor = self.widening[:, part]
+        targets = self.targets[:, part]
+        scale = np.clip(levels[:, None], low, high) * (1 + volatility[:, None] * factor)
+        total = targets.sum(axis=0)
+        mean = np.divide((scale * targets).sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+        self.deviation[:, part] = self.base[:, part] * scale
+        self.cash_deviation[part] = self.cash_base[part] * mean
 
     def look(self, prices: Prices, *, ratios: bool = False) -> Seen:
         """Hold every portfolio against a market; the ratios are left zero unless they are asked for."""
@@ -132,8 +152,8 @@ class Batch:
         if not ratios:
             return sound, clear, 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.maximum(drifts / self.deviation[:, part], np.nan_to_num(effective / np.cbrt(bound)))
-            worst = np.maximum(found.max(axis=0, initial=0.0), cash_drift / self.cash_deviation[part])
+            found = np.maximum(_over(drifts, self.deviation[:, part]), np.nan_to_num(effective / np.cbrt(bound)))
+            worst = np.maximum(found.max(axis=0, initial=0.0), _over(cash_drift, self.cash_deviation[part]))
             return sound, clear, np.where(sound, worst, 0.0)
 
     def _faults(self, prices: Prices) -> Codes:
@@ -142,3 +162,8 @@ class Batch:
         needed = self.wanted & (prices.listed[:, None] | (self.targets != 0))
         bad = (needed & (prices.fault != 0)[:, None])[:, : self.count]
         return np.where(bad.any(axis=0), prices.fault[bad.argmax(axis=0)], 0).astype(np.int8)
+
+
+def _over(drifts: Floats, bounds: Floats) -> Floats:
+    """Return how far drifts are towards their bounds; 0 where a calendar leaves them no room to go."""
+    return np.asarray(np.divide(drifts, bounds, out=np.zeros_like(drifts), where=bounds > 0))

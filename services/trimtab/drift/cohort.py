@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import numpy as np
 
+from trimtab.domain.amounts import ZERO
 from trimtab.domain.market import Market
-from trimtab.domain.portfolio import NoTradeRegion, Threshold
+from trimtab.domain.portfolio import Calendar, CostAdjusted, NoTradeRegion, Policy, VolatilityThreshold
 from trimtab.drift.batch import Batch, Codes, Flags, Floats
 from trimtab.drift.columns import CODES, Columns
 from trimtab.drift.envelope import Estimate
@@ -16,6 +17,8 @@ from trimtab.drift.gates import gate_spell
 from trimtab.drift.holdings import Holdings
 from trimtab.drift.portfolios import Entry
 from trimtab.drift.reasons import Reason
+from trimtab.drift.tolerance import base, scales
+from trimtab.drift.volatility import volatilities
 from trimtab.messages import Risk
 from trimtab.settings import DriftSettings
 
@@ -48,9 +51,10 @@ class Cohort:
         self._gates: Codes = np.zeros(0, dtype=np.int8)
         self._from_us, self._until_us = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self._aversion: Floats = np.zeros(0)
-        self._ready: Flags = np.zeros(0, dtype=bool)
+        self._estimated, self._ready = np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
         self._risk: Risk | None = None
         self._estimate: Estimate | None = None
+        self._levels = _levels(None, ())
 
     def put(self, entry: Entry) -> None:
         """Take a portfolio, or its newer state."""
@@ -69,7 +73,7 @@ class Cohort:
             self._entries[place] = last
             self._places[last.state.portfolio_id] = place
             self._batch.move(len(self._entries), place)
-            for row in (self._gates, self._from_us, self._until_us, self._aversion, self._ready):
+            for row in (self._gates, self._from_us, self._until_us, self._aversion, self._estimated, self._ready):
                 row[place] = row[len(self._entries)]
         self._batch.count = len(self._entries)
 
@@ -81,6 +85,7 @@ class Cohort:
         """Work with this risk estimate from now on; None is none that can be used."""
         self._risk = risk
         self._estimate = Estimate.of(risk, self._batch.assets) if risk is not None else None
+        self._levels = _levels(risk, self._batch.assets)
         if self._estimate is not None:
             self._batch.effects = self._estimate.effects
         self._bound(slice(0, len(self._entries)))
@@ -135,7 +140,7 @@ class Cohort:
         if count > size:
             size = max(2 * size, count, 16)
             more = size - self._gates.size
-            for name in ("_gates", "_from_us", "_until_us", "_ready"):
+            for name in ("_gates", "_from_us", "_until_us", "_estimated", "_ready"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros(more, dtype=old.dtype)]))
             self._aversion = np.concatenate([self._aversion, np.full(more, np.nan)])
@@ -150,35 +155,59 @@ class Cohort:
 
     def _write(self, place: int, holdings: Holdings) -> None:
         batch, policy = self._batch, self._entries[place].portfolio.policy
-        for table, empty in ((batch.quantities, 0), (batch.targets, 0), (batch.wanted, 0), (batch.deviation, np.inf)):
+        for table, empty in ((batch.quantities, 0), (batch.targets, 0), (batch.wanted, 0), (batch.base, np.inf)):
             table[:, place] = empty
         for asset in holdings.assets:
             row = batch.assets.index(asset.name)
             batch.quantities[row, place] = sum(float(quantity) for _, quantity in asset.lots)
             batch.targets[row, place] = float(asset.target)
             batch.wanted[row, place] = True
-            batch.deviation[row, place] = _deviation(policy, asset.target)
+            batch.base[row, place] = _deviation(policy, asset.target)
         batch.cash[place], batch.cash_target[place] = float(holdings.cash), float(holdings.cash_target)
-        batch.cash_deviation[place] = _deviation(policy, holdings.cash_target, cash=True)
+        batch.cash_base[place] = _deviation(policy, holdings.cash_target, cash=True)
+        batch.widening[:, place] = _widening(policy)
         self._aversion[place] = float(policy.risk_aversion) if isinstance(policy, NoTradeRegion) else np.nan
+        self._estimated[place] = isinstance(policy, NoTradeRegion) or scales(policy)
 
     def _bound(self, part: slice) -> None:
         """Work out the bounds that stand on the estimate."""
-        batch, region = self._batch, ~np.isnan(self._aversion[part])
-        if self._estimate is None:
-            self._ready[part] = ~region
+        batch, estimate = self._batch, self._estimate
+        batch.widen(*self._levels, part)
+        if estimate is None:
+            self._ready[part] = ~self._estimated[part]
             return
-        unknown = (batch.targets[:, part] != 0) & ~self._estimate.known[:, None]
-        self._ready[part] = ~region | ~unknown.any(axis=0)
-        reach = np.full(region.size, float(self._settings.trigger * self._settings.region_scale))
-        batch.cubed[:, part] = self._estimate.cubed(batch.targets[:, part], self._aversion[part], reach)
+        unknown = (batch.targets[:, part] != 0) & ~estimate.known[:, None]
+        self._ready[part] = ~self._estimated[part] | ~unknown.any(axis=0)
+        reach = np.full(self._ready[part].size, float(self._settings.trigger * self._settings.region_scale))
+        batch.cubed[:, part] = estimate.cubed(batch.targets[:, part], self._aversion[part], reach)
 
 
-def _deviation(policy: NoTradeRegion | Threshold, target: Decimal, *, cash: bool = False) -> float:
-    """Return the bound of |x| under a policy, infinite if it has none."""
+def _levels(risk: Risk | None, assets: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return each asset's volatility over its usual one, and the volatility itself; 1 and 0 where it is unknown."""
+    known = volatilities(risk)
+    found = [(float(known[asset].level), float(known[asset].now)) if asset in known else (1.0, 0.0) for asset in assets]
+    level, now = np.array(found, dtype=np.float64).reshape(-1, 2).T
+    return level, now
+
+
+def _deviation(policy: Policy, target: Decimal, *, cash: bool = False) -> float:
+    """Return the bound of |x| under a policy before volatility scales it, infinite if it has none."""
     match policy:
-        case NoTradeRegion(max_deviation=bound):
-            bounds = [bound if not cash else None]
-        case Threshold(absolute=absolute, relative=relative):
-            bounds = [absolute, relative * target if relative is not None and target > 0 else None]
-    return float(min((bound for bound in bounds if bound is not None), default=np.inf))
+        case NoTradeRegion():
+            bound = None if cash else policy.max_deviation
+        case Calendar():
+            bound = ZERO
+        case _:
+            bound = base(policy, target)
+    return float(bound) if bound is not None else np.inf
+
+
+def _widening(policy: Policy) -> tuple[float, float, float]:
+    """Return what scales the bounds of |x|, as a batch has it."""
+    match policy:
+        case VolatilityThreshold():
+            return float(policy.scale_min), float(policy.scale_max), 0.0
+        case CostAdjusted():
+            return 1.0, 1.0, float(policy.volatility_factor)
+        case _:
+            return 1.0, 1.0, 0.0

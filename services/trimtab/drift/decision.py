@@ -7,7 +7,17 @@ from decimal import Decimal, localcontext
 from trimtab.domain.amounts import CONTEXT, ZERO, quantise
 from trimtab.domain.ids import derive
 from trimtab.domain.market import Market
-from trimtab.domain.portfolio import NoTradeRegion, Policy, Portfolio, Threshold
+from trimtab.domain.portfolio import (
+    Calendar,
+    CostAdjusted,
+    Hybrid,
+    NoTradeRegion,
+    Policy,
+    Portfolio,
+    Threshold,
+    VolatilityThreshold,
+)
+from trimtab.drift.cost_adjusted import CostAdjustedRule
 from trimtab.drift.gates import closed_gate
 from trimtab.drift.holdings import Holdings, Unpriced, View, appraise
 from trimtab.drift.planner import plan
@@ -15,11 +25,21 @@ from trimtab.drift.policy import Assessment, Rule
 from trimtab.drift.reasons import Reason
 from trimtab.drift.region import RegionRule
 from trimtab.drift.threshold import ThresholdRule
+from trimtab.drift.tolerance import Tolerance
+from trimtab.drift.volatility import volatilities
 from trimtab.messages import PortfolioState, Risk, Signal, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
 NO_RISK_OFFSET = -1
+_NAMES: Mapping[type[Policy], str] = {
+    NoTradeRegion: "no_trade_region",
+    Calendar: "calendar",
+    Threshold: "threshold",
+    Hybrid: "hybrid",
+    VolatilityThreshold: "volatility_threshold",
+    CostAdjusted: "cost_adjusted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +99,7 @@ def prepare(risk: Record[Risk] | None, state: PortfolioState, portfolio: Portfol
         holdings,
         _rule(portfolio, holdings, usable, settings),
         risk.offset if risk is not None else NO_RISK_OFFSET,
-        _volatility(usable),
+        {asset: found.now for asset, found in volatilities(usable).items()},
         settings,
     )
 
@@ -156,11 +176,7 @@ def _hold(
 
 def policy_name(policy: Policy) -> str:
     """Return a policy's name as signals and portfolio files have it."""
-    match policy:
-        case NoTradeRegion():
-            return "no_trade_region"
-        case Threshold():
-            return "threshold"
+    return _NAMES[type(policy)]
 
 
 def _usable(risk: Risk, portfolio: Portfolio, settings: DriftSettings) -> bool:
@@ -171,16 +187,9 @@ def _rule(portfolio: Portfolio, holdings: Holdings, risk: Risk | None, settings:
     match portfolio.policy:
         case NoTradeRegion() as policy:
             return RegionRule.prepare(portfolio, policy, holdings, risk, settings) if risk is not None else None
-        case Threshold() as policy:
-            return ThresholdRule(portfolio.quote, policy)
-
-
-def _volatility(risk: Risk | None) -> dict[str, Decimal]:
-    """Return the volatility per square root of a year, by asset."""
-    if risk is None:
-        return {}
-    found, start = {}, 0
-    for i, asset in enumerate(risk.assets):
-        found[asset] = quantise(max(risk.covariance[start], ZERO).sqrt(CONTEXT))
-        start += len(risk.assets) - i
-    return found
+        case CostAdjusted() as policy:
+            return CostAdjustedRule.prepare(portfolio, policy, holdings, risk, settings)
+        case policy:
+            tolerance = Tolerance.of(policy, holdings, volatilities(risk))
+            reason = Reason.CALENDAR_DUE if isinstance(policy, Calendar) else Reason.THRESHOLD_REACHED
+            return ThresholdRule(portfolio.quote, tolerance, reason) if tolerance is not None else None

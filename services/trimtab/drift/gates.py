@@ -1,10 +1,11 @@
-"""What keeps a portfolio from being looked at all, each with its own reason: brakes, windows, orders in flight."""
+"""What keeps a portfolio from being looked at, each with its own reason: brakes, windows, calendars, open orders."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
+from trimtab.drift.dueness import due_turns, not_due
 from trimtab.drift.reasons import Reason
 from trimtab.messages import PortfolioState
 
@@ -48,6 +49,10 @@ def _too_many(market: Market, state: PortfolioState, portfolio: Portfolio) -> bo
     return sum(accepted_us > since_us for accepted_us in state.recent_signals_us) >= portfolio.limits.signals_per_hour
 
 
+def _not_due(market: Market, state: PortfolioState, portfolio: Portfolio) -> bool:
+    return not_due(portfolio.policy, state, market.event_time_us)
+
+
 GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.MARKET_INCOMPLETE, _incomplete),
     (Reason.HALTED, _halted),
@@ -56,6 +61,7 @@ GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.OUTSIDE_WINDOW, _outside_window),
     (Reason.COOLDOWN, _cooling),
     (Reason.SIGNALS_PER_HOUR, _too_many),
+    (Reason.NOT_DUE, _not_due),
 )
 
 
@@ -87,3 +93,4 @@ def _turns(now_us: int, state: PortfolioState, portfolio: Portfolio) -> Iterator
     for accepted_us in state.recent_signals_us:
         yield accepted_us + pause_us
         yield accepted_us + HOUR_US
+    yield from due_turns(portfolio.policy, now_us)

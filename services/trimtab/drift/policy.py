@@ -60,7 +60,9 @@ def tradable(quote: Quote | None) -> bool:
     return quote is not None and quote.instrument.tradable
 
 
-def cash_term(view: View, quote: str) -> Term:
-    """Return the quote currency's own line: it carries no risk against itself, so no band either."""
-    drift = view.cash_weight - view.cash_target
-    return Term(quote, quantise(view.cash_weight), quantise(view.cash_target), quantise(drift), *(ZERO,) * 5)
+def cash_term(view: View, quote: str, bound: Decimal | None = None) -> Term:
+    """Return the quote currency's own line: no risk against itself, and no band but a threshold's bound on its drift."""
+    drift = quantise(view.cash_weight - view.cash_target)
+    half = quantise(bound or ZERO)
+    effective = drift if half else ZERO
+    return Term(quote, quantise(view.cash_weight), quantise(view.cash_target), drift, effective, half, *(ZERO,) * 3)

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     OUTSIDE_WINDOW = "outside_window"
     COOLDOWN = "cooldown"
     SIGNALS_PER_HOUR = "signals_per_hour"
+    NOT_DUE = "not_due"  # a calendar's time has not come, or was acted on
     MISSING_PRICE = "missing_price"
     EMPTY_BOOK = "empty_book"
     CROSSED_BOOK = "crossed_book"
@@ -27,3 +28,5 @@ class Reason(StrEnum):
     BAND_EXCEEDED = "band_exceeded"
     MAX_DEVIATION = "max_deviation"
     THRESHOLD_REACHED = "threshold_reached"
+    CALENDAR_DUE = "calendar_due"
+    BENEFIT_ABOVE_COST = "benefit_above_cost"

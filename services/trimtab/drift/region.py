@@ -18,6 +18,7 @@ from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import NoTradeRegion, Portfolio
 from trimtab.drift.bands import Band, bands
 from trimtab.drift.costs import touch_cost, trade_cost
+from trimtab.drift.covariance import covariance_of
 from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.landing import Bounds, Landing
 from trimtab.drift.policy import Assessment, Correction, cash_term, excess, tradable
@@ -68,12 +69,11 @@ class RegionRule:
         cls, portfolio: Portfolio, policy: NoTradeRegion, holdings: Holdings, risk: Risk, settings: DriftSettings
     ) -> "RegionRule | None":
         """Work out what changes only with risk, document or holdings; None if a target asset has no estimate."""
-        known = {name: index for index, name in enumerate(risk.assets)}
-        if any(asset.target and asset.name not in known for asset in holdings.assets):
+        if any(asset.target and asset.name not in risk.assets for asset in holdings.assets):
             return None
         with localcontext(CONTEXT):
             targets = [asset.target for asset in holdings.assets]
-            found = bands(_covariance(holdings, risk, known), targets, policy.risk_aversion, settings)
+            found = bands(covariance_of(holdings, risk), targets, policy.risk_aversion, settings)
         return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, found)
 
     def breached(self, view: View) -> bool:
@@ -228,17 +228,3 @@ def _horizon(asset: _Asset, band: Band) -> Decimal:
     if band.dead:
         return ZERO
     return min(_TWO_THIRDS * asset.full**2 / band.flow, HORIZON_YEARS_MAX) if band.flow > 0 else HORIZON_YEARS_MAX
-
-
-def _covariance(holdings: Holdings, risk: Risk, known: dict[str, int]) -> list[list[Decimal]]:
-    """Return S over the portfolio's assets; zero where nothing is known of an asset that nobody wants."""
-    size = len(risk.assets)
-
-    def entry(first: str, second: str) -> Decimal:
-        if first not in known or second not in known:
-            return ZERO
-        row, column = sorted((known[first], known[second]))
-        return risk.covariance[row * size - row * (row - 1) // 2 + column - row]
-
-    names = [asset.name for asset in holdings.assets]
-    return [[entry(a, b) for b in names] for a in names]

@@ -162,9 +162,56 @@ PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         [("targets.method", "'equal_risk_contribution'", "weights by asset")],
     ),
     "targets as a list": (good(targets="[BTC, ETH]"), [("targets", "['BTC', 'ETH']", "a mapping of keys to values")]),
-    "policy of a later kind": (
-        good(policy='{kind: calendar, cron: "0 0 * * *"}'),
-        [("policy.kind", "'calendar'", "one of 'no_trade_region', 'threshold'")],
+    "policy of no kind": (
+        good(policy='{kind: sometimes, cron: "0 0 * * *"}'),
+        [("policy.kind", "'sometimes'", "one of 'no_trade_region', 'calendar', 'threshold', 'hybrid', 'vol")],
+    ),
+    "calendar without times": (
+        good(policy="{kind: calendar, absolute: 0.1}"),
+        [
+            ("policy.cron", "nothing", "a value; it is required"),
+            ("policy.absolute", "0.1", "one of cron, kind, window_seconds"),
+        ],
+    ),
+    "calendar of words": (
+        good(policy="{kind: calendar, cron: daily}"),
+        [("policy.cron", "'daily'", "minute, hour, day of month, month and day of week in UTC")],
+    ),
+    "calendar that is a number": (good(policy="{kind: calendar, cron: 5}"), [("policy.cron", "5", "text")]),
+    "calendar with seconds": (
+        good(policy='{kind: calendar, cron: "*/5 * * * * *"}'),
+        [("policy.cron", "'*/5 * * * * *'", "at most once a minute")],
+    ),
+    "calendar that never comes": (
+        good(policy='{kind: hybrid, cron: "0 0 30 2 *", absolute: 0.1}'),
+        [("policy.cron", "'0 0 30 2 *'", "now and then at least")],
+    ),
+    "hybrid without bounds": (
+        good(policy='{kind: hybrid, cron: "0 0 * * *"}'),
+        [("policy", "{kind: 'hybrid', cron: '0 0 * * *'}", "absolute, relative or both")],
+    ),
+    "windows beyond memory": (
+        good(policy='{kind: calendar, cron: "0 0 * * *", window_seconds: 3600}'),
+        [("policy.window_seconds", "3600", "a number of at most 1800")],
+    ),
+    "scales the wrong way round": (
+        good(policy="{kind: volatility_threshold, absolute: 0.1, scale_min: 2, scale_max: 0.5}"),
+        [
+            ("policy.scale_min", "2", "a number of at most 1"),
+            ("policy.scale_max", "0.5", "a number of at least 1"),
+        ],
+    ),
+    "scales for a plain threshold": (
+        good(policy="{kind: threshold, absolute: 0.1, scale_max: 3}"),
+        [("policy.scale_max", "3", "one of absolute, kind, relative")],
+    ),
+    "factors below nothing": (
+        good(policy="{kind: cost_adjusted, absolute: 0.1, volatility_factor: -1, safety_factor: -1, risk_aversion: 0}"),
+        [
+            ("policy.volatility_factor", "-1", "a number of at least 0"),
+            ("policy.safety_factor", "-1", "a number of at least 0"),
+            ("policy.risk_aversion", "0", "a number above 0"),
+        ],
     ),
     "policy without a kind": (good(policy="{absolute: 0.1}"), [("policy.kind", "nothing", "a value; it is required")]),
     "threshold without a bound": (

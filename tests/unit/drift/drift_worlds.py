@@ -64,6 +64,13 @@ def risk(
     return Record(message, "market.risk", 0, 3)
 
 
+def unusual(found: Record[Risk], **usual: Decimal) -> Record[Risk]:
+    """The same estimate with other long-run levels, as yearly volatilities."""
+    levels = zip(found.message.assets, found.message.long_run_variance, strict=True)
+    changed = tuple(usual[asset] ** 2 if asset in usual else variance for asset, variance in levels)
+    return replace(found, message=replace(found.message, long_run_variance=changed))
+
+
 def portfolio(**changes: object) -> Portfolio:
     targets = (("BTC", D("0.6")), ("ETH", D("0.3")), ("USDT", D("0.1")))
     base = Portfolio("core", "USDT", targets, accounts=("main",), limits=WIDE_LIMITS)

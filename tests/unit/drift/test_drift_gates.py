@@ -22,7 +22,7 @@ from drift_worlds import (
 )
 
 from trimtab.domain.market import Market
-from trimtab.domain.portfolio import Limits, NoTradeRegion, Portfolio, Threshold, Windows
+from trimtab.domain.portfolio import Calendar, Limits, NoTradeRegion, Portfolio, Threshold, Windows
 from trimtab.drift.decision import Decision, Hold, decide
 from trimtab.drift.reasons import Reason
 from trimtab.messages import PortfolioState, Risk, Signal
@@ -83,6 +83,12 @@ def cooling(world: World) -> None:
 def too_many(world: World) -> None:
     world.state = replace(world.state, recent_signals_us=(NOW_US - HOUR_US + 1, NOW_US - 5))
     _limits(world, signals_per_hour=2)
+
+
+def not_due(world: World) -> None:
+    """The time was twenty seconds ago, and the portfolio has traded since."""
+    world.state = replace(world.state, recent_signals_us=(NOW_US - 10_000_000,))
+    world.portfolio = replace(world.portfolio, policy=Calendar("* * * * *"))
 
 
 def missing(world: World) -> None:
@@ -155,6 +161,7 @@ CASES: list[tuple[Callable[[World], None], Reason]] = [
     (outside_window, Reason.OUTSIDE_WINDOW),
     (cooling, Reason.COOLDOWN),
     (too_many, Reason.SIGNALS_PER_HOUR),
+    (not_due, Reason.NOT_DUE),
     (missing, Reason.MISSING_PRICE),
     (empty, Reason.EMPTY_BOOK),
     (crossed, Reason.CROSSED_BOOK),
@@ -186,15 +193,21 @@ def test_one_thing_in_the_way_is_one_reason(put: Callable[[World], None], reason
 
 
 def test_every_reason_to_hold_has_a_case() -> None:
-    signals = {Reason.BAND_EXCEEDED, Reason.MAX_DEVIATION, Reason.THRESHOLD_REACHED}
+    signals = {
+        Reason.BAND_EXCEEDED,
+        Reason.MAX_DEVIATION,
+        Reason.THRESHOLD_REACHED,
+        Reason.CALENDAR_DUE,
+        Reason.BENEFIT_ABOVE_COST,
+    }
     assert {reason for _, reason in CASES} == set(Reason) - signals
 
 
-@pytest.mark.parametrize("first", range(7))
+@pytest.mark.parametrize("first", range(8))
 def test_the_gates_are_asked_in_the_order_of_their_reasons(first: int) -> None:
     world = World()
     world.state = replace(world.state, recent_signals_us=())
-    for put, _ in reversed(CASES[first:7]):
+    for put, _ in reversed(CASES[first:8]):
         recent = world.state.recent_signals_us
         put(world)
         world.state = replace(world.state, recent_signals_us=(*recent, *world.state.recent_signals_us))

@@ -5,13 +5,37 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from drift_worlds import NOW_US, PRICES, SETTINGS, D, instrument, market, portfolio, positions, quote, risk, state
+from drift_worlds import (
+    NOW_US,
+    PRICES,
+    SETTINGS,
+    D,
+    instrument,
+    market,
+    portfolio,
+    positions,
+    quote,
+    risk,
+    state,
+    unusual,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trimtab.domain.market import Market
 from trimtab.domain.orders import Side
-from trimtab.domain.portfolio import Limits, NoTradeRegion, Policy, Threshold, Windows
+from trimtab.domain.portfolio import (
+    Calendar,
+    CostAdjusted,
+    Hybrid,
+    Limits,
+    NoTradeRegion,
+    Policy,
+    Threshold,
+    VolatilityThreshold,
+    Windows,
+)
+from trimtab.drift.cohort import Glance
 from trimtab.drift.decision import Hold, judge, prepare
 from trimtab.drift.portfolios import Entry
 from trimtab.drift.reasons import Reason
@@ -26,6 +50,17 @@ POLICIES: tuple[Policy, ...] = (
     Threshold(absolute=D("0.03")),
     Threshold(relative=D("0.1")),
     Threshold(absolute=D("0.05"), relative=D("0.2")),
+    VolatilityThreshold(absolute=D("0.03")),
+    VolatilityThreshold(relative=D("0.1"), scale_min=D("0.01"), scale_max=D(10)),
+    CostAdjusted(absolute=D("0.03")),
+    CostAdjusted(absolute=D("0.03"), relative=D("0.01"), volatility_factor=D(3), safety_factor=D(0)),
+)
+# It is 22:13:20 UTC, and the worlds' times reach from a second before to a hundred seconds after.
+CALENDARS: tuple[Policy, ...] = (
+    Calendar("* * * * *"),
+    Calendar("14 22 * * *", window_seconds=30),
+    Hybrid("*/2 * * * *", absolute=D("0.03"), window_seconds=20),
+    Hybrid("0 0 29 2 *", relative=D("0.1")),
 )
 TARGETS = (
     (("BTC", D("0.6")), ("ETH", D("0.3")), ("USDT", D("0.1"))),
@@ -40,6 +75,8 @@ RISKS = (
     risk({"BTC": D("0.5"), "ETH": D(0), "SOL": D("0.9")}),
     risk({"BTC": D("0.5")}),
     risk(observations=1),
+    unusual(risk(), BTC=D("0.1"), ETH=D("0.9"), SOL=D(0)),
+    unusual(risk({"BTC": D("0.5"), "ETH": D("0.7")}), BTC=D("0.49"), ETH=D("0.000001")),
 )
 
 near = st.one_of(st.decimals("-0.06", "0.06", places=6), st.just(D(0)))
@@ -56,7 +93,7 @@ def entries(draw: st.DrawFn, name: str) -> Entry:
     found = portfolio(
         portfolio_id=name,
         targets=targets,
-        policy=draw(st.sampled_from(POLICIES)),
+        policy=draw(st.sampled_from(POLICIES + CALENDARS)),
         limits=replace(brakes, min_trade=D(1), max_trade_share=D(1)),
         windows=draw(st.sampled_from([Windows(), Windows(minutes=((0, 1_334), (1_335, 1_440)))])),
     )
@@ -69,7 +106,7 @@ def entries(draw: st.DrawFn, name: str) -> Entry:
         portfolio_id=name,
         halted=draw(st.integers(0, 7)) == 0,
         not_before_us=draw(st.sampled_from([0, 0, 0, NOW_US + 3_000_000])),
-        recent_signals_us=draw(st.sampled_from([(), (), (NOW_US - 1_000_000,)])),
+        recent_signals_us=draw(st.sampled_from([(), (), (NOW_US - 1_000_000,), (NOW_US + 41_000_000,)])),
         open_orders=draw(st.sampled_from([(), (), (), (waiting,)])),
     )
     venues = {position.venue for position in positions_held}
@@ -149,6 +186,41 @@ def test_what_is_well_inside_is_settled_by_the_screen_alone(policy: Policy) -> N
     glance = screen.look(market(), None)
     assert (glance.holds, glance.unsure) == ({Reason.WITHIN_BAND: 40}, ())
     assert all(0 <= ratio < 1 for ratio in glance.ratios.values())
+
+
+@pytest.mark.parametrize("policy", CALENDARS)
+def test_whose_time_has_not_come_is_settled_until_it_does(policy: Policy) -> None:
+    screen, made = clear_world(3, policy)
+    for entry in made:
+        screen.put(replace(entry, state=replace(entry.state, recent_signals_us=(NOW_US - 10_000_000,))))
+    found = market()
+    assert screen.look(found, None) == Glance(Counter({Reason.NOT_DUE: 3}), (), dict.fromkeys(("p0", "p1", "p2"), 0.0))
+    later = replace(
+        found,
+        event_time_us=NOW_US + 40_000_000,
+        quotes={key: replace(quote, event_time_us=NOW_US + 40_000_000) for key, quote in found.quotes.items()},
+    )
+    unsure = screen.look(later, None).unsure
+    match policy:
+        case Calendar():
+            assert unsure == ("p0", "p1", "p2")
+        case _:
+            assert unsure == ()
+
+
+def test_bounds_move_with_each_estimate() -> None:
+    screen = Screen(SETTINGS)
+    policy = VolatilityThreshold(absolute=D("0.03"))
+    entry = moved(policy, D("0.04"))
+    screen.estimate(risk().message)
+    screen.put(entry)
+    assert screen.look(market(), None).unsure == ("core",)
+    wild = unusual(risk(), BTC=D("0.25"), ETH=D("0.35"))
+    screen.estimate(wild.message)
+    assert screen.look(market(), None).holds == {Reason.WITHIN_BAND: 1}
+    assert exact(market(), entry, wild) is Reason.WITHIN_BAND
+    screen.estimate(risk().message)
+    assert screen.look(market(), None).unsure == ("core",)
 
 
 def test_a_frame_concerns_only_who_holds_or_wants_what_it_touches() -> None:

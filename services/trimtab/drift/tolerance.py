@@ -1,0 +1,94 @@
+"""How far each weight may be off before a policy without a region of its own acts.
+
+With the base b_i, the absolute bound or the relative one times the target weight, whichever is tighter, an asset may be
+off by
+
+    b_i                                          threshold, hybrid
+    b_i min(max(v_i / V_i, scale_min), scale_max)   volatility_threshold
+    b_i (1 + v_i volatility_factor)              cost_adjusted
+
+fractions of equity. v_i is the asset's volatility as estimated now and V_i its long-run level, both per square root of
+a year; what holds of an asset without an estimate is its base. A calendar has no bounds: everything is off that is
+not on its target. Cash moves only because the others do, and its base is scaled by the mean of their scales, each with
+the weight of its target.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
+from trimtab.domain.portfolio import Bounded, Calendar, CostAdjusted, VolatilityThreshold
+from trimtab.drift.holdings import Holdings, View
+from trimtab.drift.policy import excess
+from trimtab.drift.volatility import Volatility
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Bounds on |x|, fractions of equity, None where there is none; `assets` in the order of the holdings."""
+
+    assets: tuple[Decimal | None, ...]
+    cash: Decimal | None
+
+    @classmethod
+    def of(cls, policy: Bounded | Calendar, holdings: Holdings, known: Mapping[str, Volatility]) -> "Tolerance | None":
+        """Return the bounds of these holdings; None if a policy needs an estimate that a target asset does not have."""
+        if isinstance(policy, Calendar):
+            return cls((ZERO,) * len(holdings.assets), ZERO)
+        if scales(policy) and any(asset.target and asset.name not in known for asset in holdings.assets):
+            return None
+        with localcontext(CONTEXT):
+            factors = [scale(policy, known.get(asset.name)) for asset in holdings.assets]
+            targets = [asset.target for asset in holdings.assets]
+            bounds = (_scaled(base(policy, target), by) for target, by in zip(targets, factors, strict=True))
+            return cls(tuple(bounds), _scaled(base(policy, holdings.cash_target), _mean(factors, targets)))
+
+    def reached(self, view: View) -> bool:
+        """Tell whether anything is off by its bound or more."""
+        return any(bound is not None and drift >= bound for bound, drift in self._rows(view))
+
+    def excess(self, view: View) -> Decimal:
+        """Return how far past its bound the worst one is, 0 to 1."""
+        past = (excess(bound, drift) for bound, drift in self._rows(view) if bound is not None)
+        return quantise(max(past, default=ZERO))
+
+    def _rows(self, view: View) -> Iterator[tuple[Decimal | None, Decimal]]:
+        drifts = (*map(abs, view.drifts), abs(view.cash_weight - view.cash_target))
+        return zip((*self.assets, self.cash), drifts, strict=True)
+
+
+def base(policy: Bounded, target: Decimal) -> Decimal | None:
+    """Return the bound before any scale; a relative one says nothing about an asset with target zero."""
+    bounds = [] if policy.absolute is None else [policy.absolute]
+    if policy.relative is not None and target > 0:
+        bounds.append(policy.relative * target)
+    return min(bounds, default=None)
+
+
+def scales(policy: object) -> bool:
+    """Tell whether a policy's bounds move with the risk estimate."""
+    return isinstance(policy, VolatilityThreshold | CostAdjusted)
+
+
+def scale(policy: Bounded, found: Volatility | None) -> Decimal:
+    """Return what an asset's volatility makes of its base."""
+    if found is None:
+        return ONE
+    match policy:
+        case VolatilityThreshold():
+            return min(max(found.level, policy.scale_min), policy.scale_max)
+        case CostAdjusted():
+            return ONE + CONTEXT.multiply(found.now, policy.volatility_factor)
+        case _:
+            return ONE
+
+
+def _scaled(bound: Decimal | None, by: Decimal) -> Decimal | None:
+    return None if bound is None else bound * by
+
+
+def _mean(factors: list[Decimal], targets: list[Decimal]) -> Decimal:
+    total = sum(targets, ZERO)
+    weighted = sum((by * target for by, target in zip(factors, targets, strict=True)), ZERO)
+    return quantise(weighted / total) if total > 0 else ONE
