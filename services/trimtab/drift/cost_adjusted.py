@@ -31,7 +31,6 @@ from trimtab.drift.reasons import Reason
 from trimtab.drift.region import HORIZON_YEARS_MAX
 from trimtab.drift.threshold import drifted_assets, reversions
 from trimtab.drift.tolerance import Tolerance
-from trimtab.drift.volatility import volatilities
 from trimtab.messages import Risk, Term
 from trimtab.settings import DriftSettings
 
@@ -66,11 +65,11 @@ class CostAdjustedRule:
 
     @classmethod
     def prepare(
-        cls, portfolio: Portfolio, policy: CostAdjusted, holdings: Holdings, risk: Risk | None, settings: DriftSettings
+        cls, portfolio: Portfolio, policy: CostAdjusted, holdings: Holdings, risk: Risk, settings: DriftSettings
     ) -> "CostAdjustedRule | None":
         """Work out what changes only with risk, document or holdings; None if a target asset has no estimate."""
-        tolerance = Tolerance.of(policy, holdings, volatilities(risk))
-        if risk is None or tolerance is None:
+        tolerance = Tolerance.of(policy, holdings, risk)
+        if tolerance is None:
             return None
         with localcontext(CONTEXT):
             moves = _moves(holdings, risk, settings)

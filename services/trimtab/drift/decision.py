@@ -188,8 +188,8 @@ def _rule(portfolio: Portfolio, holdings: Holdings, risk: Risk | None, settings:
         case NoTradeRegion() as policy:
             return RegionRule.prepare(portfolio, policy, holdings, risk, settings) if risk is not None else None
         case CostAdjusted() as policy:
-            return CostAdjustedRule.prepare(portfolio, policy, holdings, risk, settings)
+            return CostAdjustedRule.prepare(portfolio, policy, holdings, risk, settings) if risk is not None else None
         case policy:
-            tolerance = Tolerance.of(policy, holdings, volatilities(risk))
+            tolerance = Tolerance.of(policy, holdings, risk)
             reason = Reason.CALENDAR_DUE if isinstance(policy, Calendar) else Reason.THRESHOLD_REACHED
             return ThresholdRule(portfolio.quote, tolerance, reason) if tolerance is not None else None

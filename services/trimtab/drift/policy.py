@@ -61,7 +61,7 @@ def tradable(quote: Quote | None) -> bool:
 
 
 def cash_term(view: View, quote: str, bound: Decimal | None = None) -> Term:
-    """Return the quote currency's own line: no risk against itself, and no band but a threshold's bound on its drift."""
+    """Return the quote currency's own line: no risk of its own, and no band but a threshold's bound on its drift."""
     drift = quantise(view.cash_weight - view.cash_target)
     half = quantise(bound or ZERO)
     effective = drift if half else ZERO

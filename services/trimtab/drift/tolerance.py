@@ -21,7 +21,8 @@ from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
 from trimtab.domain.portfolio import Bounded, Calendar, CostAdjusted, VolatilityThreshold
 from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.policy import excess
-from trimtab.drift.volatility import Volatility
+from trimtab.drift.volatility import Volatility, volatilities
+from trimtab.messages import Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,15 @@ class Tolerance:
     cash: Decimal | None
 
     @classmethod
-    def of(cls, policy: Bounded | Calendar, holdings: Holdings, known: Mapping[str, Volatility]) -> "Tolerance | None":
-        """Return the bounds of these holdings; None if a policy needs an estimate that a target asset does not have."""
+    def of(cls, policy: Bounded | Calendar, holdings: Holdings, risk: Risk | None) -> "Tolerance | None":
+        """Return the bounds of these holdings; None if they stand on an estimate that a target asset does not have."""
         if isinstance(policy, Calendar):
             return cls((ZERO,) * len(holdings.assets), ZERO)
-        if scales(policy) and any(asset.target and asset.name not in known for asset in holdings.assets):
-            return None
+        known: Mapping[str, Volatility] = {}
+        if scales(policy):
+            known = volatilities(risk)
+            if risk is None or any(asset.target and asset.name not in known for asset in holdings.assets):
+                return None
         with localcontext(CONTEXT):
             factors = [scale(policy, known.get(asset.name)) for asset in holdings.assets]
             targets = [asset.target for asset in holdings.assets]
