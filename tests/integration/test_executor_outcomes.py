@@ -191,6 +191,8 @@ async def test_a_contradiction_of_the_venue_halts_and_loses_no_fill(brisk: Floor
     assert located is not None
     late = await executor.venues[brisk.account].place(located[0], _now(located[1]))
     await brisk.until(lambda: "cannot become" in brisk.halt_reason(), "halted")
+    # The stream tells of the order first, which halts, and then of its fill.
+    await brisk.until(lambda: len(brisk.fills()) == 2, "the late fill is recorded")
     await brisk.holds()
     assert _bought(brisk) == Decimal("0.02")
     assert (getattr(late, "filled", None), parent_id in brisk.closings()) == (Decimal("0.01"), True)

@@ -459,8 +459,10 @@ class Floor:
         )
 
     async def accepted(self, executor: Executor, *trades: Trade, **more: Any) -> Signal:
-        """Send a signal that has to be accepted."""
+        """Send a signal that has to be accepted, on a market no older than it, so that no patience is over at once."""
         signal = self.signal(*trades, **more)
+        if self.market_runs:
+            await self.show_frame()
         await executor.take(signal)
         found = self.world.ask("SELECT outcome, reason FROM ledger.signal WHERE signal_id = %s", signal.signal_id)
         assert [row["outcome"] for row in found] == ["accepted"], found

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -27,7 +27,9 @@ from trimtab.ports.topics import Record
 FRAMES_A_SECOND = 100
 _TOUCHED = 3
 _COUNTS = (1_000, 10_000, 50_000)
-_SECONDS = 5
+_GOALS_US = {10_000: 1.0}
+_CLOCKED = 10_000
+_SECONDS = 5.0
 _SEED = 11
 _STEP = 2e-5  # standard deviation of a mid's change from frame to frame: about 110 % a year at that pace
 
@@ -57,13 +59,13 @@ class Answered:
         self._portfolios.put(Record(after, "portfolio.state", 0, entry.offset + 1))
 
 
-def measure() -> list[Row]:
-    """Return the rows: the cost of a check by number of portfolios, then a run against the clock."""
+def measure(counts: Sequence[int] = _COUNTS, clocked: int = _CLOCKED, seconds: float = _SECONDS) -> list[Row]:
+    """Return the rows: the cost of a check by number of portfolios, then `clocked` of them against the clock."""
     rows = []
-    for count in _COUNTS:
+    for count in counts:
         cost = asyncio.run(_cost(count))
-        rows.append(Row(f"drift.worker.{count}.check", cost / count * 1e6, "us", goal=1.0 if count == 10_000 else None))
-    return rows + asyncio.run(_against_the_clock(10_000))
+        rows.append(Row(f"drift.worker.{count}.check", cost / count * 1e6, "us", goal=_GOALS_US.get(count)))
+    return rows + asyncio.run(_against_the_clock(clocked, seconds))
 
 
 async def _cost(count: int) -> float:
@@ -80,23 +82,23 @@ async def _cost(count: int) -> float:
     return percentile(costs, 0.5) or 0.0
 
 
-async def _against_the_clock(count: int) -> list[Row]:
+async def _against_the_clock(count: int, seconds: float) -> list[Row]:
     watch, answered = worker(count)
     records = frames()
     watch.on_frame(next(records))
     busy_before, began, late = time.process_time(), time.perf_counter(), []
-    for number, record in enumerate(itertools.islice(records, _SECONDS * FRAMES_A_SECOND)):
+    for number, record in enumerate(itertools.islice(records, round(seconds * FRAMES_A_SECOND))):
         due = began + number / FRAMES_A_SECOND
         await asyncio.sleep(max(due - time.perf_counter(), 0))
         watch.on_frame(record)
         late.append((time.perf_counter() - due) * 1_000)
     name = f"drift.worker.{count}"
     return [
-        Row(f"{name}.core", (time.process_time() - busy_before) / _SECONDS, "of a core", goal=1.0),
+        Row(f"{name}.core", (time.process_time() - busy_before) / seconds, "of a core", goal=1.0),
         Row(f"{name}.behind.p50", percentile(late, 0.50), "ms"),
         Row(f"{name}.behind.p99", percentile(late, 0.99), "ms"),
         Row(f"{name}.behind.last", late[-1], "ms"),
-        Row(f"{name}.signals", answered.signals / _SECONDS, "a second"),
+        Row(f"{name}.signals", answered.signals / seconds, "a second"),
     ]
 
 

@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict
 
+from trimtab.bench import worker
 from trimtab.bench.floor import Sample, samples_of
 from trimtab.bench.processes import rows as process_rows
 from trimtab.bench.processes import start_seconds
@@ -75,7 +76,15 @@ def test_memory_is_summed_over_the_processes() -> None:
 
 
 def test_codec_and_drift_are_measured_with_messages_that_hold() -> None:
-    measured = {row.name: row for name in ALONE for row in ALONE[name]()}
+    measured = {row.name: row for name in ("codec", "drift") for row in ALONE[name]()}
     assert {row.unit for row in measured.values()} == {"us", "bytes"}
     assert all(row.value is not None and row.value > 0 for row in measured.values())
     assert {"codec.frame.encode", "codec.signal.decode", "drift.check.no_trade_region.hold"} <= measured.keys()
+
+
+def test_a_worker_is_measured_with_frames_on_time() -> None:
+    measured = {row.name: row for row in worker.measure(counts=(20,), clocked=20, seconds=0.1)}
+    assert measured.keys() == {"drift.worker.20.check"} | {
+        f"drift.worker.20.{what}" for what in ("core", "behind.p50", "behind.p99", "behind.last", "signals")
+    }
+    assert (measured["drift.worker.20.check"].value or 0) > 0

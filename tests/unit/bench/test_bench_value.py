@@ -231,7 +231,6 @@ def test_recorded_candles_are_read_as_they_are() -> None:
     missing = [asset for asset in ASSETS if not (RECORDED / f"{asset}_USDT-5m.parquet").exists()]
     if missing:
         pytest.skip(f"needs ../shared/data/genetrader/{missing[0]}_USDT-5m.parquet, which is not there")
-    pytest.importorskip("duckdb", reason="needs the package duckdb")
     candles = Candles.read(RECORDED)
     assert candles.closes.shape == (26_208, len(ASSETS))
     assert candles.ends_us[0] == 1_704_067_500_000_000  # 2024-01-01 00:05 UTC
