@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import pty
 import re
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from stack import Addresses
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.adapters.postgres.deploy import migration_state
+from trimtab.cli import apply as applying
 from trimtab.cli.__main__ import app
 from trimtab.cli.reading import open_reading
 from trimtab.messages import Fill
@@ -48,6 +52,28 @@ class Shell:
     def run(self, *words: str) -> Result:
         clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("TRIMTAB_")}
         return CliRunner().invoke(app, words, env=clean | {"TRIMTAB_SETTINGS": str(self._settings)})
+
+    def elsewhere(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in a process of its own."""
+        command = [sys.executable, "-m", "trimtab.cli", *words]
+        return subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=True)
+
+    def at_a_terminal(self, answer: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command whose standard input is a terminal where a person types this answer."""
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, f"{answer}\n".encode())
+            command = [sys.executable, "-m", "trimtab.cli", *words]
+            return subprocess.run(
+                command, env=self._environment(), stdin=theirs, capture_output=True, text=True, check=False
+            )
+        finally:
+            os.close(ours)
+            os.close(theirs)
+
+    def _environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
+        return clean | {"TRIMTAB_SETTINGS": str(self._settings)}
 
     def document(self, *words: str, exit_code: int = 0) -> dict[str, Any]:
         ended = self.run(*words, "--json")
@@ -86,9 +112,71 @@ def test_apply_shows_what_changes_and_counts_versions(shell: Shell) -> None:
     second = shell.apply()
     assert second["version"] == 2
     assert second["diff"] == ["- targets.BTC: 0.6", "+ targets.BTC: 0.7", "- targets.USDT: 0.4", "+ targets.USDT: 0.3"]
+    assert second["changes"] == [
+        {"path": "targets.BTC", "old": "0.6", "new": "0.7"},
+        {"path": "targets.USDT", "old": "0.4", "new": "0.3"},
+    ]
     (kept,) = shell.document("status")["portfolios"]
     assert kept["version"] == 2
     assert kept["document"]["targets"] == {"BTC": "0.7", "USDT": "0.3"}
+
+
+def test_a_change_of_policy_is_shown_key_by_key(shell: Shell) -> None:
+    shell.apply()
+    shell.portfolio.write_text(PORTFOLIO + 'policy: {kind: hybrid, cron: "0 0 * * *", absolute: 0.05}\n')
+
+    ended = shell.run("apply", str(shell.portfolio))
+
+    assert ended.exit_code == 0
+    assert ended.stderr == "core: version 2 applied\n"
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in ended.stdout.splitlines() if "│" in line]
+    assert rows == [
+        ["policy.absolute", "", "0.05"],
+        ["policy.cron", "", "0 0 * * *"],
+        ["policy.kind", "no_trade_region", "hybrid"],
+        ["policy.risk_aversion", "3", ""],
+        ["policy.window_seconds", "", "300"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "exit_code", "version"),
+    [((), "n", 1, 1), ((), "y", 0, 2), (("--yes",), "", 0, 2), (("--dry-run",), "", 0, 1)],
+)
+def test_who_sits_at_a_terminal_is_asked_first(
+    shell: Shell, words: tuple[str, ...], answer: str, exit_code: int, version: int
+) -> None:
+    shell.apply()
+    shell.portfolio.write_text(PORTFOLIO + "dry_run: true\n")
+
+    ended = shell.at_a_terminal(answer, "apply", str(shell.portfolio), *words)
+
+    assert ended.returncode == exit_code, ended.stderr
+    assert ("Apply this as version 2?" in ended.stderr) is bool(answer)
+    assert ("core: version 2 applied" in ended.stderr) is (version == 2)
+    (kept,) = shell.document("status")["portfolios"]
+    assert kept["version"] == version
+
+
+def test_what_was_applied_meanwhile_is_not_written_over(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.apply()
+    before = shell.portfolio.read_text()
+    looked = applying._difference
+
+    def interrupted(*documents: str) -> Any:
+        monkeypatch.setattr(applying, "_difference", looked)
+        shell.portfolio.write_text(PORTFOLIO + "limits: {min_trade: 25}\n")
+        shell.elsewhere("apply", str(shell.portfolio))
+        return looked(*documents)
+
+    shell.portfolio.write_text(before + "dry_run: true\n")
+    monkeypatch.setattr(applying, "_difference", interrupted)
+    ended = shell.run("apply", str(shell.portfolio))
+
+    assert ended.exit_code == 1
+    assert "error: portfolio core: another file was applied meanwhile; look at the changes again" in ended.stderr
+    (kept,) = shell.document("status")["portfolios"]
+    assert (kept["version"], kept["document"]["limits"]["min_trade"]) == (2, "25")
 
 
 def test_an_applied_portfolio_is_published_at_once(shell: Shell, settings: Settings) -> None:
