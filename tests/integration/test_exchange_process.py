@@ -292,7 +292,10 @@ async def test_the_websocket_api_lets_in_only_who_signs(tmp_path: Path) -> None:
         (("--synthetic", "1", "--tape", "x.gz"), "exactly one of --tape and --synthetic"),
         (("--tape", "no/such/tape.gz"), "no such file"),
         (("--synthetic", "1", "--symbols", "FOOUSDT"), "FOOUSDT"),
-        (("--synthetic", "1", "--speed", "0"), "--speed 0.0"),
+        (("--synthetic", "1", "--speed", "0"), "--speed 0: must be above 0 and at most 1e+06"),
+        (("--synthetic", "1", "--speed", "nan"), "--speed nan: must be"),
+        (("--synthetic", "1", "--volatility", "inf"), "--volatility inf: must be above 0 and at most 1000"),
+        (("--synthetic", "1", "--volatility", "-1"), "--volatility -1: must be"),
         (("--synthetic", "1", "--accounts", "no/such/file.json"), "no/such/file.json"),
     ],
 )

@@ -27,6 +27,8 @@ DEMO_ACCOUNT = {
     "balances": {"USDT": "1000000", "BTC": "10", "ETH": "200", "BNB": "100"},
 }
 """The account there is when no file names any."""
+_SPEED_MAX = 1_000_000.0
+_VOLATILITY_MAX = 1_000.0  # natural volatility a thousandfold: prices reach their bounds within seconds
 
 
 class UsageError(Exception):
@@ -87,8 +89,9 @@ def run(
 
     Raises UsageError before anything has started.
     """
-    if not speed > 0:
-        raise UsageError(f"--speed {speed}: must be positive")
+    for option, value, most in (("--speed", speed, _SPEED_MAX), ("--volatility", volatility, _VOLATILITY_MAX)):
+        if not 0 < value <= most:
+            raise UsageError(f"{option} {value:g}: must be above 0 and at most {most:g}")
     market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
     terms = read_accounts(accounts)
     clock = MarketClock(market.start_us, speed, paused=paused)
