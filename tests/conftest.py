@@ -1,9 +1,10 @@
 """Fixtures for every suite. (This folder is on the path, so suites can import what stands beside this file.)"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 from simulated_exchange import SimulatedExchange, simulated_exchange
@@ -16,6 +17,13 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
     """A simulated exchange of its own, on a synthetic market that runs in real time."""
     async with simulated_exchange(tmp_path, "--synthetic", "7") as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_imported() -> Iterator[None]:
+    """Undo what a command under test says about logs: it holds for the whole process, the next tests included."""
+    yield
+    structlog.reset_defaults()
 
 
 class Rooms(LoadScopeScheduling):  # type: ignore[misc]  # xdist's schedulers are not typed as a base
