@@ -156,7 +156,10 @@ class PortfolioState:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One trade of a signal. `depends_on` names the trades of the same signal whose proceeds fund it."""
+    """One trade of a signal. `depends_on` names the trades of the same signal whose proceeds fund it.
+
+    Its quote need not be the portfolio's: ETH/BTC changes one asset into another without cash.
+    """
 
     trade_id: str
     venue: str
@@ -192,6 +195,14 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """One asset that a signal's trades do not bring all the way, and the code of what stood in the way."""
+
+    asset: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """rebalance.signals: advice to trade one portfolio, decided on exactly one frontier. Never an order."""
 
@@ -209,6 +220,7 @@ class Signal:
     equity: Decimal
     trades: tuple[Trade, ...]
     terms: tuple[Term, ...]
+    deferred: tuple[Deferral, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "half_band": NOT_NEGATIVE,
         "horizon_years": NOT_NEGATIVE,
     },
+    m.Deferral: {"asset": NOT_EMPTY, "reason": NOT_EMPTY},
     m.Signal: {
         "signal_id": NOT_EMPTY,
         "portfolio_id": NOT_EMPTY,
