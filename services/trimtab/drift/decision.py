@@ -18,15 +18,16 @@ from trimtab.domain.portfolio import (
     VolatilityThreshold,
 )
 from trimtab.drift.cost_adjusted import CostAdjustedRule
+from trimtab.drift.covariance import Covariance
 from trimtab.drift.gates import closed_gate
 from trimtab.drift.holdings import Holdings, Unpriced, View, appraise
-from trimtab.drift.planner import plan
+from trimtab.drift.offers import Places
+from trimtab.drift.planner import Coupling, plan
 from trimtab.drift.policy import Assessment, Rule
 from trimtab.drift.reasons import Reason
 from trimtab.drift.region import RegionRule
 from trimtab.drift.threshold import ThresholdRule
 from trimtab.drift.tolerance import Tolerance
-from trimtab.drift.volatility import volatilities
 from trimtab.messages import PortfolioState, Risk, Signal, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
@@ -74,7 +75,7 @@ class Subject:
     holdings: Holdings
     rule: Rule | None
     risk_offset: int
-    volatility: Mapping[str, Decimal]
+    covariance: Covariance
     settings: DriftSettings
 
 
@@ -99,7 +100,7 @@ def prepare(risk: Record[Risk] | None, state: PortfolioState, portfolio: Portfol
         holdings,
         _rule(portfolio, holdings, usable, settings),
         risk.offset if risk is not None else NO_RISK_OFFSET,
-        {asset: found.now for asset, found in volatilities(usable).items()},
+        Covariance.of(usable),
         settings,
     )
 
@@ -128,10 +129,11 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
     state, portfolio = subject.state, subject.portfolio
     causes = (state.portfolio_id, state.ledger_version, portfolio.version, market.offset, subject.risk_offset)
     signal_id = derive("signal", *causes)
-    found = plan(signal_id, view, assessment, subject.holdings, market, portfolio.limits, subject.volatility)
+    places = Places(subject.holdings, market, portfolio.limits, subject.covariance, subject.settings)
+    found = plan(signal_id, view, assessment, _coupling(subject.rule), places)
     if not found.trades:
-        detail = ", ".join(f"{asset}: {reason}" for asset, reason in found.deferred)
-        reason = found.deferred[0][1] if found.deferred else Reason.BELOW_MINIMUM_TRADE
+        detail = ", ".join(f"{deferral.asset}: {deferral.reason}" for deferral in found.deferred)
+        reason = Reason(found.deferred[0].reason) if found.deferred else Reason.BELOW_MINIMUM_TRADE
         return _hold(market, subject, reason, detail, view.equity, assessment.terms)
     return Signal(
         signal_id=signal_id,
@@ -148,6 +150,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
         equity=quantise(view.equity),
         trades=found.trades,
         terms=assessment.terms,
+        deferred=found.deferred,
     )
 
 
@@ -193,3 +196,11 @@ def _rule(portfolio: Portfolio, holdings: Holdings, risk: Risk | None, settings:
             tolerance = Tolerance.of(policy, holdings, risk)
             reason = Reason.CALENDAR_DUE if isinstance(policy, Calendar) else Reason.THRESHOLD_REACHED
             return ThresholdRule(portfolio.quote, tolerance, reason) if tolerance is not None else None
+
+
+def _coupling(rule: Rule | None) -> Coupling:
+    return (
+        Coupling(tuple(b.effect for b in rule.bands), rule.policy.max_deviation)
+        if isinstance(rule, RegionRule)
+        else Coupling()
+    )

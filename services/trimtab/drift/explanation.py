@@ -136,7 +136,7 @@ def _value(term: Term, name: str) -> Decimal:
 def _trades(decision: Decision) -> tuple[Row, ...]:
     if isinstance(decision, Hold):
         return ()
-    return tuple(
+    trades = tuple(
         Row(
             f"{trade.side} {trade.instrument}",
             plain(trade.quantity),
@@ -145,4 +145,8 @@ def _trades(decision: Decision) -> tuple[Row, ...]:
             + (f", waits for {len(trade.depends_on)} sale(s)" if trade.depends_on else ""),
         )
         for trade in decision.trades
+    )
+    return (
+        *trades,
+        *(Row(f"{d.asset} deferred", d.reason, "", "why it is not brought all the way") for d in decision.deferred),
     )

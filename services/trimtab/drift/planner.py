@@ -1,141 +1,125 @@
-"""From corrections to trades: sells first, each buy naming the sells that fund it, all on the venue's grids."""
+"""From corrections to orders, jointly: the fewest legs, sells first, each buy naming the sells that fund it.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+The whole algorithm, in terms of
+
+    value       in the portfolio's quote currency ("cash"), at decision prices: the mids of the books that are used
+    offer       an instrument of an account in one direction whose book is sound, fresh and open (offers.py)
+    worst       the limit price, on the tick; fees are paid in the instrument's quote currency, on top
+    fits        rounded down to the step, and zero if that is below the smallest order: minimum quantity, minimum
+                notional at the lower of mid and limit, minimum trade by value, each rounded up to the step
+    cost        taker fee, half spread and impact of walking that book, as a fraction (costs.py)
+    preferred   accounts in the portfolio's order, then by name
+
+1. Cap: no correction is larger than `max_trade_share`.
+2. Fund (funding.py): while buys cost more, at worst, than available cash and planned sells bring, funders are named and
+   how far each may be sold ("extra"); buys grow by what those sales do to them.
+3. Cross (crosses.py): again and again the best order on a book of an over-weight (or extra) against an under-weight
+   asset, as far as corrections, extra and what the account has allow, rounded down. It must end one of the two: what is
+   left of it (of the over-weight asset: of its correction; of the under-weight one: beyond the value that the cross
+   itself lost) fits no direct order there, and is not traded any more. And it must not cost more than the two direct
+   orders of the same value in that account together, where its cost includes what its mid is off theirs. The one that
+   ends both comes first, then the one that saves most value, then the preferred account, then the symbol, buy before
+   sell.
+4. Sell what is left of each over-weight correction, in the order of corrections: in the cheapest account among those
+   that have all of it, else in the one that has most by value; and again, each account once. Equals: the preferred one.
+5. Buy what is left of each under-weight correction, in the order of corrections: in the cheapest account among those
+   whose cash pays all of it at worst (fee included); else among those that can when they also sell what is extra
+   there; else in the one that can pay most by value; and again, each account once. Equals: the preferred one. What an
+   account lacks is raised by extra sells in the order of the funders, each as much as is lacking, rounded down; it
+   enlarges the sell that is there already, if any. Cash is drawn from what the portfolio has too much of (counted into
+   the preferred accounts first), then from the worst proceeds of that account's sells in their order, then from the
+   rest; the sells it is drawn from are what the buy depends on.
+6. Orders come as sells, crosses, buys, each in the order they were planned.
+
+So every quantity is rounded down and nothing goes past its landing edge or target; what is missing there is less than a
+step of an order that moves the asset, or of one that funds it, or what a cross lost, or it is deferred with the reason.
+"""
+
+from dataclasses import dataclass
 from decimal import Decimal
 
-from trimtab.domain.amounts import ZERO, floor_to, quantise
-from trimtab.domain.ids import derive
-from trimtab.domain.market import Market, Quote
+from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.orders import Side
-from trimtab.domain.portfolio import Limits
 from trimtab.drift.costs import limit_price, net
-from trimtab.drift.funding import Purse, capped, funded
-from trimtab.drift.holdings import Account, Holdings, View
-from trimtab.drift.policy import Assessment, Correction
-from trimtab.drift.reasons import Reason
-from trimtab.messages import Trade
+from trimtab.drift.draft import Draft
+from trimtab.drift.funding import Stand, capped, funded
+from trimtab.drift.holdings import View
+from trimtab.drift.offers import Places
+from trimtab.drift.policy import Assessment
+from trimtab.drift.purse import purses
+from trimtab.drift.wants import wants
+from trimtab.messages import Deferral, Trade
+
+_NO_BOUND = Decimal("Infinity")
+
+
+@dataclass(frozen=True, slots=True)
+class Coupling:
+    """What a policy that looks at assets together has to say beyond its corrections.
+
+    `effects` has in row i by how much each drift adds to the effective drift of asset i; it is empty for a policy that
+    looks at each asset alone. No drift may be brought past `deviation_max`.
+    """
+
+    effects: tuple[tuple[Decimal, ...], ...] = ()
+    deviation_max: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The trades, and which assets were left out of them for a reason of the venue's or the owner's limits."""
+    """The trades, and which corrections were not carried out in full, for what reason of funds, venue or owner."""
 
     trades: tuple[Trade, ...]
-    deferred: tuple[tuple[str, Reason], ...]
+    deferred: tuple[Deferral, ...]
 
 
-def plan(
-    signal_id: str,
-    view: View,
-    assessment: Assessment,
-    holdings: Holdings,
-    market: Market,
-    limits: Limits,
-    volatility: Mapping[str, Decimal],
-) -> Plan:
+def plan(signal_id: str, view: View, assessment: Assessment, coupling: Coupling, places: Places) -> Plan:
     """Turn an assessment into trades that every account can pay for, also at the worst prices they allow.
 
-    `volatility` is by asset, per square root of a year. Runs under the caller's decimal context.
+    Runs under the caller's decimal context.
     """
-    corrections = capped(assessment.corrections, limits.max_trade_share)
-    corrections = funded(corrections, assessment.room, view.cash_weight, limits.max_trade_share)
-    draft = _Draft(signal_id, view, holdings, market, limits, volatility, _purses(view, holdings))
-    for correction in corrections:
+    share_max = places.limits.max_trade_share
+    opened = purses(view, places.holdings)
+    cash = sum((purse.cash for purse in opened), ZERO) / view.equity
+    corrections = capped(assessment.corrections, share_max)
+    found = funded(corrections, assessment.room, _stands(view, assessment, coupling, places), cash)
+    draft = Draft(places, opened, wants(found, view.equity, share_max), [extra.asset for extra in found.extra])
+    draft.cross()
+    for correction in found.corrections:
         if correction.change < 0:
-            draft.sell(correction)
-    for correction in corrections:
+            draft.sell(draft.wants[correction.asset])
+    for correction in found.corrections:
         if correction.change > 0:
-            draft.buy(correction)
-    return Plan(tuple(draft.trades), tuple(draft.deferred))
+            draft.buy(draft.wants[correction.asset])
+    cut = {given.asset for given, kept in zip(assessment.corrections, corrections, strict=True) if given != kept}
+    return Plan(tuple(draft.trades(signal_id)), tuple(draft.deferred(cut)))
 
 
-@dataclass(slots=True)
-class _Draft:
-    signal_id: str
-    view: View
-    holdings: Holdings
-    market: Market
-    limits: Limits
-    volatility: Mapping[str, Decimal]
-    purses: dict[str, Purse]
-    trades: list[Trade] = field(default_factory=list)
-    deferred: list[tuple[str, Reason]] = field(default_factory=list)
-
-    def sell(self, correction: Correction) -> None:
-        left = -correction.change * self.view.equity
-        count = len(self.trades)
-        for account, quote in self._places(correction.asset):
-            available = account.available.get(correction.asset, ZERO)
-            trade = self._trade(account, quote, Side.SELL, min(left / quote.mid, available))
-            if trade is not None:
-                self.trades.append(trade)
-                left -= trade.quantity * quote.mid
-                worst = net(Side.SELL, trade.limit_price, quote.instrument.taker_fee) * trade.quantity
-                self.purses[account.name].proceeds.append((trade.trade_id, worst))
-        self._note(correction.asset, count)
-
-    def buy(self, correction: Correction) -> None:
-        left = correction.change * self.view.equity
-        count = len(self.trades)
-        for account, quote in self._places(correction.asset):
-            purse = self.purses[account.name]
-            worst = limit_price(quote, Side.BUY, self.limits.slippage_budget_spreads)
-            unit = net(Side.BUY, worst, quote.instrument.taker_fee)
-            trade = self._trade(account, quote, Side.BUY, min(left / quote.mid, purse.total / unit))
-            if trade is not None:
-                left -= trade.quantity * quote.mid
-                self.trades.append(replace(trade, depends_on=purse.draw(unit * trade.quantity)))
-        self._note(correction.asset, count)
-
-    def _places(self, asset: str) -> Iterator[tuple[Account, Quote]]:
-        """Yield where the asset can be traded, in the portfolio's order of preference."""
-        for account in self.holdings.accounts:
-            quote = self.market.quotes.get(f"{account.venue}:{asset}/{self.holdings.quote}")
-            if quote is not None and quote.fault() is None and quote.instrument.tradable:
-                yield account, quote
-
-    def _trade(self, account: Account, quote: Quote, side: Side, wanted: Decimal) -> Trade | None:
-        """Return the trade on the instrument's grids, or None if it is smaller than venue or owner allow."""
-        rules = quote.instrument
-        if wanted <= 0:
-            return None
-        quantity = floor_to(wanted, rules.step)
-        limit = limit_price(quote, side, self.limits.slippage_budget_spreads)
-        enough = (
-            quantity * min(limit, quote.mid) >= rules.min_notional and quantity * quote.mid >= self.limits.min_trade
+def _stands(view: View, assessment: Assessment, coupling: Coupling, places: Places) -> tuple[Stand, ...]:
+    terms = {term.asset: term for term in assessment.terms}
+    room = {extra.asset: -extra.change for extra in assessment.room}
+    most, outer = places.limits.max_trade_share, coupling.deviation_max or _NO_BOUND
+    budget, settings = places.limits.slippage_budget_spreads, places.settings
+    found = []
+    for i, (name, quote) in enumerate(zip(view.names, view.quotes, strict=True)):
+        dear, cheap = ONE, ONE
+        if quote is not None:
+            fee = quote.instrument.taker_fee
+            dear, cheap = (
+                net(side, limit_price(quote, side, budget), fee) / quote.mid for side in (Side.BUY, Side.SELL)
+            )
+        found.append(
+            Stand(
+                asset=name,
+                buyable=min(most, outer - view.drifts[i]),
+                sellable=min(most, outer + view.drifts[i], view.weights[i]),
+                effective=terms[name].effective_drift,
+                effect=coupling.effects[i] if coupling.effects else (),
+                landing=terms[name].half_band * settings.landing,
+                trigger=terms[name].half_band * settings.trigger,
+                room=room.get(name, ZERO),
+                dear=dear,
+                cheap=cheap,
+            )
         )
-        if quantity <= 0 or quantity < rules.min_quantity or not enough:
-            return None
-        return Trade(
-            trade_id=derive("trade", self.signal_id, account.name, rules.symbol, side),
-            venue=rules.venue,
-            account=account.name,
-            instrument=rules.symbol,
-            base=rules.base,
-            quote=rules.quote,
-            side=side,
-            quantity=quantise(quantity),
-            decision_price=quantise(quote.mid),
-            limit_price=quantise(limit),
-            volatility=self.volatility.get(rules.base, ZERO),
-            depends_on=(),
-        )
-
-    def _note(self, asset: str, count: int) -> None:
-        if len(self.trades) == count:
-            listed = next(self._places(asset), None) is not None
-            reason = Reason.BELOW_MINIMUM_TRADE if listed else Reason.INSTRUMENT_NOT_TRADABLE
-            self.deferred.append((asset, reason))
-
-
-def _purses(view: View, holdings: Holdings) -> dict[str, Purse]:
-    """Split each account's available cash into what the portfolio has too much of, and what it wants to keep."""
-    surplus = max(view.cash_weight - view.cash_target, ZERO) * view.equity
-    purses = {}
-    for account in holdings.accounts:
-        available = max(account.available.get(holdings.quote, ZERO), ZERO)
-        spare = min(available, surplus)
-        surplus -= spare
-        purses[account.name] = Purse(spare, available - spare)
-    return purses
+    return tuple(found)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Codes of `hold` decisions, in the order in which they are looked at, and of signals at the end."""
+    """Codes of holds, in the order in which they are looked at, then of signals and of what these leave undone."""
 
     MARKET_INCOMPLETE = "market_incomplete"  # no full frame since the start, a new session or a gap
     HALTED = "halted"
@@ -24,9 +24,12 @@ class Reason(StrEnum):
     COST_ABOVE_BENEFIT = "cost_above_benefit"
     INSTRUMENT_NOT_TRADABLE = "instrument_not_tradable"
     BELOW_MINIMUM_TRADE = "below_minimum_trade"
+    INSUFFICIENT_FUNDS = "insufficient_funds"  # no account has enough of what would have to be spent
 
     BAND_EXCEEDED = "band_exceeded"
     MAX_DEVIATION = "max_deviation"
     THRESHOLD_REACHED = "threshold_reached"
     CALENDAR_DUE = "calendar_due"
     BENEFIT_ABOVE_COST = "benefit_above_cost"
+
+    MAX_TRADE_SHARE = "max_trade_share"  # of an asset: the rest follows with the next signal

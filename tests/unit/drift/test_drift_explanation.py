@@ -5,6 +5,7 @@ from trimtab.domain.portfolio import (
     Calendar,
     CostAdjusted,
     Hybrid,
+    Limits,
     NoTradeRegion,
     Policy,
     Threshold,
@@ -84,3 +85,13 @@ def test_what_stands_in_the_way_is_named() -> None:
     held = state(weights_to_positions({"BTC": D("0.7"), "ETH": D("0.2")}))
     found = explain(decide(market({"BTC": D(60_000)}), risk(), held, portfolio(), SETTINGS), portfolio(), None)
     assert {row.term: row.value for row in found}["detail"] == "binance:ETH/USDT"
+
+
+def test_what_the_trades_leave_undone_is_told_with_its_reason() -> None:
+    owned = portfolio(limits=Limits(min_trade=D(1), max_trade_share=D("0.04")), policy=Threshold(absolute=D("0.05")))
+    decision = decide(
+        market(), risk(), state(weights_to_positions({"BTC": D("0.7"), "ETH": D("0.28")})), owned, SETTINGS
+    )
+    found = {row.term: row.value for row in explain(decision, owned, risk().message)}
+    assert found["BTC deferred"] == "max_trade_share"
+    assert "ETH deferred" not in found

@@ -143,6 +143,11 @@ def small_for_the_venue(world: World) -> None:
     world.market = market(quotes=quotes)
 
 
+def all_reserved(world: World) -> None:
+    held = weights_to_positions({"BTC": D("0.8"), "ETH": D("0.2")})
+    world.state = state([replace(position, reserved=position.posted) for position in held])
+
+
 def on_target(world: World) -> None:
     world.state = state(weights_to_positions({"BTC": D("0.6"), "ETH": D("0.3")}))
 
@@ -174,6 +179,7 @@ CASES: list[tuple[Callable[[World], None], Reason]] = [
     (untradable, Reason.INSTRUMENT_NOT_TRADABLE),
     (tiny, Reason.BELOW_MINIMUM_TRADE),
     (small_for_the_venue, Reason.BELOW_MINIMUM_TRADE),
+    (all_reserved, Reason.INSUFFICIENT_FUNDS),
     (on_target, Reason.WITHIN_BAND),
     (dear, Reason.COST_ABOVE_BENEFIT),
 ]
@@ -199,6 +205,7 @@ def test_every_reason_to_hold_has_a_case() -> None:
         Reason.THRESHOLD_REACHED,
         Reason.CALENDAR_DUE,
         Reason.BENEFIT_ABOVE_COST,
+        Reason.MAX_TRADE_SHARE,
     }
     assert {reason for _, reason in CASES} == set(Reason) - signals
 

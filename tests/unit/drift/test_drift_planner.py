@@ -1,11 +1,12 @@
-"""Plans: funding, filters, caps, several accounts, and cash that never goes below nothing."""
+"""Plans by example: funding, filters, caps, crosses, several accounts and venues."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
 
 import pytest
 from drift_worlds import (
+    NOW_US,
     PRICES,
     SETTINGS,
     D,
@@ -18,18 +19,15 @@ from drift_worlds import (
     state,
     weights_to_positions,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from trimtab.domain.amounts import ZERO
-from trimtab.domain.market import Market
+from trimtab.domain.market import Market, Quote
 from trimtab.domain.orders import Side
-from trimtab.domain.portfolio import Limits, NoTradeRegion, Policy, Portfolio, Threshold
-from trimtab.drift.costs import net
+from trimtab.domain.portfolio import Limits, NoTradeRegion, Policy, Threshold
 from trimtab.drift.decision import Decision, decide
-from trimtab.drift.funding import Purse, capped, funded
+from trimtab.drift.funding import Stand, capped, funded
 from trimtab.drift.policy import Correction
-from trimtab.messages import PortfolioState, Position, Signal, Trade
+from trimtab.drift.purse import Purse
+from trimtab.messages import Position, Signal, Trade
 
 ANY = Limits(min_trade=D(0), max_trade_share=D(1))
 
@@ -147,14 +145,14 @@ def test_each_account_sells_what_it_has_and_buys_with_what_it_has() -> None:
     assert placed == [("first", "BTC", Side.SELL, 0), ("first", "ETH", Side.BUY, 1)]
 
 
-def test_what_one_account_cannot_pay_the_next_one_does() -> None:
+def test_what_one_account_cannot_pay_the_next_one_does_and_the_one_that_pays_most_comes_first() -> None:
     held = (
         *positions({"BTC": D("0.5"), "USDT": D(3_000)}, "second"),
         *positions({"USDT": D(27_000)}, "first"),
     )
     found = rebalance({}, {"BTC": "0.99", "USDT": "0.01"}, held=held, accounts=("second", "first"))
     assert isinstance(found, Signal)
-    assert [trade.account for trade in found.trades] == ["second", "first"]
+    assert [trade.account for trade in found.trades] == ["first", "second"]
 
 
 def test_an_account_the_portfolio_does_not_name_comes_last() -> None:
@@ -191,15 +189,110 @@ def test_the_signal_cites_its_frontier_and_its_deadline() -> None:
     assert found.trades[0].volatility == D("0.5")
 
 
+# --- crosses ----------------------------------------------------------------------------------------------------------
+
+OFF = {"BTC": D("0.7"), "ETH": D("0.2")}
+BACK = {"BTC": "0.6", "ETH": "0.3", "USDT": "0.1"}
+
+
+def cross(base: str = "ETH", other: str = "BTC", *, price: str = "0.05", **rules: object) -> Quote:
+    """The book of a pair without cash, at what its two assets cost elsewhere."""
+    fine: dict[str, object] = {"tick": D("0.00001"), "step": D("0.0001"), "min_notional": D("0.0001")}
+    listed = instrument(base, symbol=f"{base}/{other}", quote=other, **fine | rules)
+    return quote(listed, D(price), spread=D("0.00002"))
+
+
+def test_one_order_changes_what_is_over_into_what_is_under_where_the_venue_lists_the_pair() -> None:
+    found = rebalance(OFF, BACK, at=market(quotes=[cross()]))
+    assert isinstance(found, Signal)
+    (trade,) = found.trades
+    assert (trade.instrument, trade.base, trade.quote, trade.side) == ("ETH/BTC", "ETH", "BTC", Side.BUY)
+    # 10,000 USDT of BTC at 60,000; its fee is in BTC too.
+    assert trade.quantity == (D(10_000) / 60_000 / (D("0.05") * D("1.001"))).quantize(D("0.0001"), ROUND_FLOOR)
+    assert trade.limit_price == D("0.05003"), "one and a half spreads, in BTC"
+    assert trade.volatility == (D("0.49") + D("0.25") - 2 * D("0.175")).sqrt().quantize(D("1e-18"))
+    assert (trade.depends_on, found.deferred) == ((), ())
+
+
+def test_the_pair_may_be_listed_the_other_way_round() -> None:
+    found = rebalance(OFF, BACK, at=market(quotes=[cross("BTC", "ETH", price="20")]))
+    assert isinstance(found, Signal)
+    assert [(trade.instrument, trade.side) for trade in found.trades] == [("BTC/ETH", Side.SELL)]
+
+
+def test_what_a_cross_leaves_over_is_traded_against_cash() -> None:
+    found = trades(rebalance({"BTC": D("0.75"), "ETH": D("0.2")}, BACK, at=market(quotes=[cross()])))
+    assert {(trade.instrument, trade.side) for trade in found.values()} == {
+        ("BTC/USDT", Side.SELL),
+        ("ETH/BTC", Side.BUY),
+    }
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        cross(taker_fee=D("0.01")),
+        cross(tradable=False),
+        cross(min_notional=D(1)),
+        cross(step=D(4)),
+        replace(cross(), bids=()),
+        replace(cross(), event_time_us=NOW_US - 3_600_000_000),
+    ],
+    ids=["dear", "closed", "notional", "coarse", "empty", "stale"],
+)
+def test_two_orders_do_what_a_cross_cannot_do_as_well(book: Quote) -> None:
+    assert rebalance(OFF, BACK, at=market(quotes=[book])) == rebalance(OFF, BACK)
+
+
+def test_a_cross_stays_in_the_account_that_has_what_it_spends() -> None:
+    held = (*positions({"BTC": D(1), "ETH": D(0)}, "first"), *positions({"ETH": D(10), "USDT": D(10_000)}, "second"))
+    found = rebalance(
+        {},
+        {"BTC": "0.5", "ETH": "0.4", "USDT": "0.1"},
+        held=held,
+        accounts=("second", "first"),
+        at=market(quotes=[cross()]),
+    )
+    assert isinstance(found, Signal)
+    assert [(trade.account, trade.instrument) for trade in found.trades] == [("first", "ETH/BTC")]
+
+
+# --- what is left undone ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_brought_all_the_way_is_said_with_its_reason() -> None:
+    closed = quote(instrument("ETH", tradable=False), PRICES["ETH"])
+    coarse = quote(instrument("SOL", min_quantity=D(100)), PRICES["SOL"])
+    limits = Limits(min_trade=D(1), max_trade_share=D("0.04"))
+    targets = {"BTC": "0.6", "ETH": "0.2", "SOL": "0.2"}
+    found = rebalance(
+        {"BTC": D("0.7"), "ETH": D("0.15"), "SOL": D("0.1")}, targets, limits=limits, at=market(quotes=[closed, coarse])
+    )
+    assert isinstance(found, Signal)
+    assert [(trade.base, trade.side) for trade in found.trades] == [("BTC", Side.SELL)]
+    assert {(d.asset, d.reason) for d in found.deferred} == {("BTC", "max_trade_share"), ("SOL", "below_minimum_trade")}
+
+
+def test_a_buy_that_nothing_can_pay_for_is_deferred() -> None:
+    held = (
+        Position("main", "binance", "BTC", D(1), D(0)),
+        Position("main", "binance", "USDT", D(60_000), D(60_000)),
+    )
+    found = rebalance({}, {"BTC": "0.4", "ETH": "0.6"}, held=held)
+    assert isinstance(found, Signal)
+    assert {(d.asset, d.reason) for d in found.deferred} == {("ETH", "insufficient_funds")}
+
+
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_purse_gives_spare_cash_then_proceeds_then_the_rest() -> None:
-    purse = Purse(spare=D(5), kept=D(10), proceeds=[("a", D(3)), ("b", D(4))])
-    assert purse.total == 22
+    first, second = ("main", "A/USDT", Side.SELL), ("main", "B/USDT", Side.SELL)
+    purse = Purse(spare=D(5), kept=D(10), proceeds=[(first, D(3)), (second, D(4))])
+    assert purse.cash == 22
     assert purse.draw(D(5)) == ()
-    assert purse.draw(D(4)) == ("a", "b")
-    assert purse.draw(D(5)) == ("b",)
+    assert purse.draw(D(4)) == (first, second)
+    assert purse.draw(D(5)) == (second,)
     assert (purse.spare, purse.proceeds, purse.kept) == (0, [], 8)
 
 
@@ -208,113 +301,33 @@ def test_capping_is_symmetric() -> None:
     assert [c.change for c in capped(wide, D("0.1"))] == [D("0.1"), D("-0.1"), D("0.05")]
 
 
-def test_missing_money_is_raised_in_order_and_never_beyond_room_or_cap() -> None:
+def stand(asset: str, *, room: str = "0", **changes: object) -> Stand:
+    base = Stand(asset, D("0.1"), D("0.1"), D(0), (), D(0), D(0), D(room), D(1), D(1))
+    return replace(base, **changes)  # type: ignore[arg-type]  # field names are checked by the dataclass itself
+
+
+def test_missing_money_is_raised_in_order_by_as_few_as_can_and_never_beyond_room_or_cap() -> None:
+    stands = [stand("A"), stand("B", room="0.12"), stand("C", room="0.05"), stand("D", room="0.2")]
+    room = [Correction(s.asset, -s.room) for s in stands[1:]]
     buys = (Correction("A", D("0.30")),)
-    room = (Correction("B", D("-0.12")), Correction("C", D("-0.05")), Correction("D", D("-0.2")))
-    found = {c.asset: c.change for c in funded(buys, room, D("0.02"), D("0.1"))}
-    assert found == {"A": D("0.30"), "B": D("-0.1"), "C": D("-0.05"), "D": D("-0.1")}
-    enough = {c.asset: c.change for c in funded(buys, room, D("0.25"), D("0.1"))}
-    assert enough == {"A": D("0.30"), "B": D("-0.05")}
-    assert funded(buys, room, D("0.3"), D("0.1")) == buys
+
+    def extra(cash: str) -> dict[str, Decimal]:
+        return {c.asset: c.change for c in funded(buys, room, stands, D(cash)).extra}
+
+    assert extra("0.02") == {"B": D("-0.1"), "D": D("-0.1"), "C": D("-0.05")}
+    assert extra("0.22") == {"B": D("-0.08")}
+    assert extra("0.26") == {"B": D("-0.04")}, "the first that can"
+    assert extra("0.3") == {}
 
 
-# --- properties -------------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[PortfolioState, Portfolio, Market]:
-    """Any mix of two accounts, coarse or fine grids, little or much cash, either policy."""
-    names = ("BTC", "ETH", "SOL")
-    parts = [draw(st.integers(min_value=0, max_value=100)) for _ in (*names, "USDT")]
-    parts[0] += 1
-    total = sum(parts)
-    targets = tuple(zip((*names, "USDT"), (D(part) / total for part in parts), strict=True))
-    amount = st.integers(min_value=0, max_value=10**7)
-    held = [
-        *positions({n: D(draw(amount)) / 100 / PRICES[n] for n in names} | {"USDT": D(draw(amount)) / 100}, "first"),
-        *positions({n: D(draw(amount)) / 100 / PRICES[n] for n in names} | {"USDT": D(draw(amount)) / 100}, "second"),
-    ]
-    step = draw(st.sampled_from([D("0.00001"), D("0.001"), D("0.1")]))
-    fee = draw(st.sampled_from([D(0), D("0.001"), D("0.004")]))
-    spread = draw(st.sampled_from([D("0.02"), D("0.06"), D(1)]))
-    quotes = [quote(instrument(n, step=step, taker_fee=fee), PRICES[n], spread=spread) for n in names]
-    policy = draw(
-        st.sampled_from(
-            [
-                Threshold(absolute=D("0.02")),
-                NoTradeRegion(),
-                NoTradeRegion(max_deviation=D("0.05")),
-                Threshold(relative=D("0.1")),
-            ]
-        )
-    )
-    limits = Limits(min_trade=D(draw(st.integers(0, 50))), max_trade_share=D(draw(st.integers(1, 10))) / 10)
-    wanted = portfolio(targets=tuple(sorted(targets)), policy=policy, limits=limits, accounts=("first", "second"))
-    return state(held), wanted, market(quotes=quotes)
-
-
-@settings(max_examples=200, deadline=None)
-@given(cases())
-def test_every_account_can_pay_at_the_worst_prices_and_each_buy_is_funded_by_what_it_names(
-    case: tuple[PortfolioState, Portfolio, Market],
-) -> None:
-    held, wanted, at = case
-    found = decide(at, risk(), held, wanted, SETTINGS)
-    if not isinstance(found, Signal):
-        return
-    balance: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-    for position in held.positions:
-        balance[position.account, position.asset] += position.posted
-    known: dict[str, Trade] = {}
-    for trade in found.trades:
-        assert not (trade.side is Side.SELL and any(t.side is Side.BUY for t in known.values())), "sells come first"
-        fee = at.quotes[f"{trade.venue}:{trade.instrument}"].instrument.taker_fee
-        balance[trade.account, trade.base] += trade.side.sign * trade.quantity
-        balance[trade.account, trade.quote] -= (
-            trade.side.sign * trade.quantity * net(trade.side, trade.limit_price, fee)
-        )
-        for cause in trade.depends_on:
-            assert known[cause].side is Side.SELL
-            assert known[cause].account == trade.account
-        known[trade.trade_id] = trade
-    assert len(known) == len(found.trades)
-    assert min(balance.values()) >= 0
-
-
-@settings(max_examples=200, deadline=None)
-@given(cases())
-def test_every_trade_keeps_the_rules_of_venue_and_owner(case: tuple[PortfolioState, Portfolio, Market]) -> None:
-    held, wanted, at = case
-    found = decide(at, risk(), held, wanted, SETTINGS)
-    if not isinstance(found, Signal):
-        return
-    per_asset: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for trade in found.trades:
-        rules = at.quotes[f"{trade.venue}:{trade.instrument}"].instrument
-        assert trade.quantity > 0
-        assert trade.quantity % rules.step == 0
-        assert trade.limit_price % rules.tick == 0
-        assert trade.quantity >= rules.min_quantity
-        assert trade.quantity * min(trade.limit_price, trade.decision_price) >= rules.min_notional
-        assert trade.quantity * trade.decision_price >= wanted.limits.min_trade
-        per_asset[trade.base] += trade.quantity * trade.decision_price
-    cap = wanted.limits.max_trade_share * found.equity
-    assert all(notional <= cap * (1 + D("1e-15")) for notional in per_asset.values())
-    assert 0 <= found.urgency <= 1
-
-
-@settings(max_examples=200, deadline=None)
-@given(cases())
-def test_a_threshold_never_overshoots_its_target(case: tuple[PortfolioState, Portfolio, Market]) -> None:
-    held, wanted, at = case
-    if not isinstance(wanted.policy, Threshold):
-        return
-    found = decide(at, risk(), held, wanted, SETTINGS)
-    if not isinstance(found, Signal):
-        return
-    moved: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for trade in found.trades:
-        moved[trade.base] += trade.side.sign * trade.quantity * trade.decision_price / found.equity
-    for term in found.terms[:-1]:
-        assert term.drift * (term.drift + moved[term.asset]) >= -D("1e-20")
-        assert term.drift * moved[term.asset] <= 0
+def test_a_sale_that_pays_is_bounded_by_the_band_of_whoever_pays_and_of_those_around() -> None:
+    # Selling B drags C, which is not traded, towards its trigger; B itself has its landing edge far away.
+    a = stand("A", effective=D("-0.1"), effect=(D(1), D(0), D(0)), landing=D("0.05"), trigger=D("0.08"))
+    b = stand("B", effective=D(0), effect=(D(0), D(1), D("0.5")), landing=D("0.05"), trigger=D("0.08"))
+    c = stand("C", effective=D(0), effect=(D(0), D("0.9"), D(1)), landing=D("0.01"), trigger=D("0.018"))
+    buys, room = (Correction("A", D("0.05")),), (Correction("B", D("-0.05")),)
+    assert funded(buys, room, (a, b, c), D(0)).extra == (Correction("B", D("-0.02")),)
+    wide = replace(c, trigger=D("0.8"))
+    assert funded(buys, room, (a, b, wide), D(0)).extra == (Correction("B", D("-0.05")),)
+    past = replace(b, effective=D("-0.06"))  # below its own landing edge already
+    assert funded(buys, room, (a, past, wide), D(0)).extra == ()

@@ -1,0 +1,105 @@
+"""Where something can be traded now, and what an order there spends, brings, costs and must not fall short of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.domain.amounts import ONE, ZERO, ceil_to, floor_to
+from trimtab.domain.market import Market, Quote
+from trimtab.domain.orders import Side
+from trimtab.domain.portfolio import Limits
+from trimtab.drift.costs import lifetime_impact, limit_price, net, trade_cost
+from trimtab.drift.covariance import Covariance
+from trimtab.drift.holdings import Account, Holdings
+from trimtab.settings import DriftSettings
+
+Key = tuple[str, str, Side]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One instrument of one account in one direction.
+
+    Attributes:
+        rank: the account's place in the portfolio's order of preference.
+        worth: value of one unit of base at the decision, in the portfolio's quote currency.
+        limit: the worst price an order may have.
+        smallest: the least quantity (base, on the grid) that venue and owner allow.
+        impact: `Y s` of the square-root law (costs.py).
+
+    """
+
+    account: Account
+    rank: int
+    quote: Quote
+    side: Side
+    worth: Decimal
+    limit: Decimal
+    smallest: Decimal
+    impact: Decimal
+
+    @property
+    def key(self) -> Key:
+        """What tells it from every other: account, symbol, side."""
+        return self.account.name, self.quote.instrument.symbol, self.side
+
+    @property
+    def spends(self) -> Decimal:
+        """Return what one unit of base spends at the worst price: base for a sell, quote and fee for a buy."""
+        return ONE if self.side is Side.SELL else net(Side.BUY, self.limit, self.quote.instrument.taker_fee)
+
+    @property
+    def brings(self) -> Decimal:
+        """Return what one unit of base brings at the worst price: quote less fee for a sell, base for a buy."""
+        return net(Side.SELL, self.limit, self.quote.instrument.taker_fee) if self.side is Side.SELL else ONE
+
+    def fitting(self, wanted: Decimal) -> Decimal:
+        """Return the largest quantity on the grid that is not above `wanted`; zero if it is too small to be traded."""
+        quantity = floor_to(wanted, self.quote.instrument.step)
+        return quantity if quantity >= self.smallest else ZERO
+
+    def cost(self, value: Decimal) -> Decimal:
+        """Return the live cost of trading this value (portfolio's quote currency), one way, as a fraction of it."""
+        return trade_cost(self.quote, self.side, value / self.worth * self.quote.mid, self.impact)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Everything the accounts of one portfolio can trade at one market."""
+
+    holdings: Holdings
+    market: Market
+    limits: Limits
+    covariance: Covariance
+    settings: DriftSettings
+
+    def offers(self, asset: str, side: Side) -> Iterator[Offer]:
+        """Yield where an asset can be traded against the portfolio's quote currency, preferred accounts first."""
+        for rank in range(len(self.holdings.accounts)):
+            offer = self.offer(rank, asset, self.holdings.quote, side)
+            if offer is not None:
+                yield offer
+
+    def offer(self, rank: int, base: str, quote: str, side: Side) -> Offer | None:
+        """Return what the account of this rank offers, None if it cannot be traded or priced there now."""
+        account = self.holdings.accounts[rank]
+        found, priced = (self._quote(account, base, currency) for currency in (quote, self.holdings.quote))
+        if found is None or priced is None:
+            return None
+        rules, limit = found.instrument, limit_price(found, side, self.limits.slippage_budget_spreads)
+        by_notional = rules.min_notional / min(limit, found.mid)
+        smallest = max(rules.min_quantity, by_notional, self.limits.min_trade / priced.mid, rules.step)
+        return Offer(
+            account, rank, found, side, priced.mid, limit, ceil_to(smallest, rules.step), self._impact(base, quote)
+        )
+
+    def _quote(self, account: Account, base: str, quote: str) -> Quote | None:
+        """Return a book that orders can be sent to: sound, fresh, and open."""
+        found = self.market.quotes.get(f"{account.venue}:{base}/{quote}")
+        oldest_us = self.market.event_time_us - int(self.settings.quote_age_max_seconds * 1_000_000)
+        usable = found is not None and found.instrument.tradable and not found.fault()
+        return found if usable and found is not None and found.event_time_us >= oldest_us else None
+
+    def _impact(self, base: str, quote: str) -> Decimal:
+        variance = self.covariance.variance(base, quote)
+        return lifetime_impact(self.settings.impact_coefficient, variance, self.settings.signal_lifetime_seconds)
