@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: bench env demo test lint format schema up down compose-test lock
+.PHONY: bench env demo test oracle lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -25,6 +25,14 @@ WORKERS := -n 2 --no-loadscope-reorder
 
 test: env
 	$(BIN)/pytest -m "not compose" $(WORKERS)
+
+# random decisions against a slow second implementation; `make test` runs 100,000. FIRST=n goes on from case n of the SEED
+CASES ?= 1000000
+SEED ?= 1
+FIRST ?= 0
+PROCESSES ?= 2
+oracle: env
+	PYTHONPATH=tests $(BIN)/python -m oracle --cases $(CASES) --seed $(SEED) --first $(FIRST) --processes $(PROCESSES)
 
 # writes and prints the measures
 bench: env

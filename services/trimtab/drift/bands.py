@@ -31,6 +31,8 @@ cash, below 1 where it prevails.
 Simulated over five years: 34 settings with one to thirty assets, correlations of 0 to 0.95, equal and unequal
 volatilities and weights, blocks, 2 to 50 % cash. On average risk + cost are 0.4 % above what the best k for each gives,
 and 4.6 % below those of y = V^-1 S x with k = 0.8 throughout, with 11 % fewer orders.
+
+Variances are raised by `OWN_PART` first. A, k^3 D, h^3 / e and the impact are rounded to 18 decimals, h down to them.
 """
 
 from collections.abc import Sequence

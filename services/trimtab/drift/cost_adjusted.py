@@ -1,7 +1,7 @@
 """Thresholds with an eye on cost: past one, whatever is worth more at its target than the way there costs is traded.
 
 Each asset is judged for itself, with target weights `w`, covariance `S` per year, risk aversion `g` and the one-way
-cost `e_i` of the whole correction, from the live book:
+cost `e_i` of the correction, as far as one trade may carry it, from the live book:
 
     D_i = w_i^2 (S_ii - 2 (S w)_i + w' S w)   variance of x_i per year when nobody trades
     T_i = x_i^2 / (3 D_i)                     horizon in years, at most one
@@ -9,7 +9,8 @@ cost `e_i` of the whole correction, from the live book:
     e_i |x_i|                                 correction cost, a fraction of equity
 
 An asset is worth it if its drift value is above its correction cost times `safety_factor`; divided by |x_i|, benefit
-g S_ii |x_i| T_i / 2 against cost e_i, as the terms have them.
+g S_ii |x_i| T_i / 2 against cost e_i, as the terms have them. All that are worth it are traded, also those inside their
+bounds, provided that one of them has reached its bound, or cash has. D_i is rounded to 18 decimals.
 
 Whence the horizon: a policy that trades to the target whenever |x| reaches h pays e once in h^2 / D years (a Brownian
 motion's mean time to leave (-h, h)), so e D / h a year, and bears the risk g S h^2 / 12 (its density is a triangle:

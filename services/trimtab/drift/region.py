@@ -6,6 +6,8 @@ changes minimise the risk of what remains plus what the landing edge costs, whic
 of the side it came from, or leaves it alone when another asset's trade has cured it.
 
 With y at h, one unit of weight moved back is worth just what it costs: g S_ii |y| T over the horizon T = 2 h^2 / (3 D).
+
+Weights, y and the changes are rounded to 18 decimals; whether y is outside is asked of |y|^3, for which h is not.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ off by
 fractions of equity. v_i is the asset's volatility as estimated now and V_i its long-run level, both per square root of
 a year; what holds of an asset without an estimate is its base. A calendar has no bounds: everything is off that is
 not on its target. Cash moves only because the others do, and its base is scaled by the mean of their scales, each with
-the weight of its target.
+the weight of its target. Volatilities, their ratio and the mean are rounded to 18 decimals, bounds are not.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,0 +1,23 @@
+"""What every run of many cases has to show."""
+
+from oracle.compare import CASES_PER_WORLD, Count, answers, compared
+
+SEED, HALF = 1, 50_000
+TRADED = {"band_exceeded", "max_deviation", "threshold_reached", "calendar_due", "benefit_above_cost"}
+HELD = {
+    *("market_incomplete", "halted", "orders_in_flight", "not_before", "outside_window", "cooldown"),
+    *("signals_per_hour", "not_due", "missing_price", "empty_book", "crossed_book", "stale_price"),
+    *("equity_not_positive", "risk_missing", "within_band", "cost_above_benefit", "instrument_not_tradable"),
+}
+
+
+def assert_half(first: int) -> None:
+    """Compare half of the cases, from this one on, in which every kind of decision must occur."""
+    count = Count()
+    for number in range(first // CASES_PER_WORLD, (first + HALF) // CASES_PER_WORLD):
+        count.add(compared(answers(SEED, number)))
+    assert count.differences == []
+    assert count.cases == HALF
+    assert count.screened > HALF / 2
+    assert min(count.decisions[reason] for reason in TRADED) > HALF / 400
+    assert set(count.decisions) == TRADED | HELD

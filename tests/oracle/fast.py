@@ -1,0 +1,92 @@
+"""The fast path as the service runs it: the screen first, the exact decision for whom it cannot settle."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from oracle.holders import Holder
+from oracle.worlds import CASH, World
+from trimtab.domain.market import Market
+from trimtab.drift.decision import Decision, Subject, judge, prepare
+from trimtab.drift.holdings import View
+from trimtab.drift.policy import Assessment, Rule
+from trimtab.drift.portfolios import Entry
+from trimtab.drift.screen import Screen
+from trimtab.ports.topics import Record
+from trimtab.settings import DriftSettings
+
+
+@dataclass
+class Overheard:
+    """A rule that remembers what it said last."""
+
+    rule: Rule
+    said: list[Assessment] = field(default_factory=list)
+
+    def breached(self, view: View) -> bool:
+        return self.rule.breached(view)
+
+    def assess(self, view: View) -> Assessment:
+        self.said.append(self.rule.assess(view))
+        return self.said[-1]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An exact decision, the assessment behind it if there was one, and what it stood on."""
+
+    decision: Decision
+    assessment: Assessment | None
+    subject: Subject
+
+
+def screened(
+    world: World, settings: DriftSettings, groups: Sequence[Sequence[Holder]], rng: Random
+) -> list[tuple[Counter[str], set[str]]]:
+    """Show each group to a screen of its own; return its certain holds by reason, and who needs an exact look."""
+    found = []
+    for group in groups:
+        screen = Screen(settings)
+        first = rng.random() < 0.1 and len(group) < 50  # an estimate comes before the portfolios, too: slowly
+        if first and world.risk is not None:
+            screen.estimate(world.risk)
+        for holder in group:
+            screen.put(_entry(holder))
+        if not first and world.risk is not None:
+            screen.estimate(world.risk)
+        if rng.random() < 0.5:
+            screen.look(_earlier(world, rng), None)  # what it keeps must not outlive what it stands on
+        glance = screen.look(world.market, None if rng.random() < 0.5 else frozenset(world.market.quotes) | _all(world))
+        found.append((Counter({str(reason): n for reason, n in glance.holds.items()}), set(glance.unsure)))
+    return found
+
+
+def judged(world: World, settings: DriftSettings, holder: Holder, *, explain: bool) -> Judged:
+    """Decide exactly."""
+    risk = Record(world.risk, "market.risk", 0, 3) if world.risk is not None else None
+    subject = prepare(risk, holder.state, holder.portfolio, settings)
+    overheard = Overheard(subject.rule) if subject.rule is not None else None
+    decision = judge(world.market, replace(subject, rule=overheard), explain=explain)
+    said = overheard.said[-1] if overheard is not None and overheard.said else None
+    return Judged(decision, said, subject)
+
+
+def _earlier(world: World, rng: Random) -> Market:
+    """Return the market some time ago, when some quotes were missing."""
+    market = world.market
+    quotes = {key: quote for key, quote in market.quotes.items() if rng.random() < 0.9}
+    ago_us = rng.choice([0, 1, 1_000_000, 5_000_000, 60_000_000, 3_600_000_000])
+    return replace(market, event_time_us=market.event_time_us - ago_us, complete=rng.random() < 0.9, quotes=quotes)
+
+
+def _entry(holder: Holder) -> Entry:
+    state = holder.state
+    venues = {position.venue for position in state.positions}
+    assets = {position.asset for position in state.positions} | {asset for asset, _ in holder.portfolio.targets}
+    keys = frozenset(f"{venue}:{asset}/{CASH}" for venue in venues for asset in assets - {CASH})
+    return Entry(0, 0, state, holder.portfolio, keys)
+
+
+def _all(world: World) -> frozenset[str]:
+    return frozenset(f"{venue}:{asset}/{CASH}" for venue in ("binance", "kraken") for asset in world.assets)
