@@ -20,6 +20,7 @@ from trimtab.drift import (
     gates,
     holdings,
     landing,
+    offers,
     planner,
     region,
     tolerance,
@@ -185,7 +186,7 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "an hour that is too long": value(gates, "HOUR_US", gates.HOUR_US + 1),
     "a screen that is too wide": wider_screen,
     "a screen that takes old prices": screen_without_age,
-    "more sold than there is": value(planner, "floor_to", ceil_to),
+    "more sold than there is": value(offers, "floor_to", ceil_to),
     "no limit to a trade": value(planner, "capped", lambda corrections, share: corrections),
 }
 
