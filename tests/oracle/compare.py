@@ -24,7 +24,7 @@ EXPLAINED = 0.004  # of what the screen settles, these are judged exactly too, a
 _ROUNDED = Fraction(51, 10**20)  # half of 1e-18, and a little for roots and quotients cut far behind
 _CHANGE = Fraction(1, 10**15)
 # What the planner may still say of corrections that the oracle wants.
-_UNPLANNED = ("below_minimum_trade", "instrument_not_tradable")
+_UNPLANNED = ("below_minimum_trade", "instrument_not_tradable", "insufficient_funds")
 
 Mutation = Callable[[DriftSettings], DriftSettings]
 
