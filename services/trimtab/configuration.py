@@ -22,6 +22,9 @@ WINDOW = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$
 INSTRUMENT = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"
 TOPIC_PREFIX = r"^([a-z0-9-]+\.)?$"
 
+# names of a union's members where no key of the file tells them apart
+FIXED, COMPUTED = "<fixed>", "<computed>"
+
 # every pattern that a model uses, in words
 PATTERNS = {
     ASSET: "upper-case letters and digits, at most 20",
@@ -153,7 +156,7 @@ def _path(loc: tuple[int | str, ...], data: object) -> str:
         elif isinstance(part, int):
             path += f"[{part}]"
             data = data[part] if isinstance(data, Sequence) and part < len(data) else None
-        elif part == "[key]" or (isinstance(data, Mapping) and data.get("kind") == part):
+        elif part in {"[key]", FIXED, COMPUTED} or (isinstance(data, Mapping) and data.get("kind") == part):
             continue
         elif unknown or index == len(loc) - 1:
             path = joined(path, part)

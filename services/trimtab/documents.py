@@ -12,8 +12,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from trimtab.configuration import ConfigurationError, problems_of
-from trimtab.domain.amounts import CONTEXT, ONE, plain, quantise
+from trimtab.domain.amounts import CONTEXT, ONE, ZERO, plain, quantise
 from trimtab.domain.portfolio import (
+    Allocation,
     Calendar,
     CostAdjusted,
     Hybrid,
@@ -28,6 +29,7 @@ from trimtab.domain.portfolio import (
 from trimtab.portfolio_file import (
     WEEKDAYS,
     CalendarPolicy,
+    ComputedTargets,
     CostAdjustedPolicy,
     Document,
     HybridPolicy,
@@ -96,11 +98,12 @@ def parse_document(text: str, version: int) -> Portfolio:
 
 
 def portfolio_of(document: Document, version: int) -> Portfolio:
-    """Return the portfolio that a document means."""
+    """Return the portfolio that a document means; one with a method has no targets before they are worked out."""
+    targets = document.targets
     return Portfolio(
         portfolio_id=document.portfolio,
         quote=document.quote,
-        targets=_normalised(document.targets),
+        targets=() if isinstance(targets, ComputedTargets) else _normalised(targets),
         accounts=tuple(document.accounts),
         policy=_policy(document.policy),
         limits=Limits(**document.limits.model_dump()),
@@ -110,6 +113,7 @@ def portfolio_of(document: Document, version: int) -> Portfolio:
         ),
         dry_run=document.dry_run,
         version=version,
+        allocation=_allocation(targets) if isinstance(targets, ComputedTargets) else None,
     )
 
 
@@ -134,6 +138,20 @@ class _Numbers(GenerateJsonSchema):
         if isinstance(dft, BaseModel):
             return {name: self.encode_default(value) for name, value in dft if value is not None}
         return float(dft) if isinstance(dft, Decimal) else super().encode_default(dft)
+
+
+def _allocation(section: ComputedTargets) -> Allocation:
+    assets = tuple(sorted(section.assets))
+    bounds = (section.bounds.get(asset, [ZERO, ONE]) for asset in assets)
+    return Allocation(
+        method=section.method,
+        assets=assets,
+        every=section.every,
+        bounds=tuple((low, high) for low, high in bounds),
+        cash=section.cash,
+        smoothing=section.smoothing,
+        min_change=section.min_change,
+    )
 
 
 def _normalised(targets: dict[str, Decimal]) -> tuple[tuple[str, Decimal], ...]:

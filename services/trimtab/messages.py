@@ -108,6 +108,30 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets:
+    """portfolio.targets: weights worked out for a portfolio whose file names a method instead of weights.
+
+    `due_us` is the time of its schedule that they answer, `event_time_us` that of the frame at which they were made.
+    `assets` are sorted and cash, the quote currency, is one of them; `weights` count, `computed` are what they were
+    before smoothing; both are fractions of equity in the order of `assets` and sum to 1. They are smoothed from the
+    record at `previous_offset`; -1 is none.
+    """
+
+    event_id: str
+    portfolio_id: str
+    document_version: int
+    due_us: int
+    event_time_us: int
+    frame_offset: int
+    risk_offset: int
+    previous_offset: int
+    method: str
+    assets: tuple[str, ...]
+    weights: tuple[Decimal, ...]
+    computed: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """What one portfolio has of one asset in one venue account; available is posted minus reserved."""
 
@@ -204,7 +228,10 @@ class Deferral:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """rebalance.signals: advice to trade one portfolio, decided on exactly one frontier. Never an order."""
+    """rebalance.signals: advice to trade one portfolio, decided on exactly one frontier. Never an order.
+
+    `targets_offset` is that of the targets in portfolio.targets; -1 if the portfolio's file has the weights itself.
+    """
 
     signal_id: str
     portfolio_id: str
@@ -221,6 +248,7 @@ class Signal:
     trades: tuple[Trade, ...]
     terms: tuple[Term, ...]
     deferred: tuple[Deferral, ...] = ()
+    targets_offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +350,4 @@ class Break:
     detail: str
 
 
-Message = Tick | Book | Frame | Risk | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break
+Message = Tick | Book | Frame | Risk | Targets | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break

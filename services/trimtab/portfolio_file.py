@@ -2,14 +2,24 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
 
-from trimtab.configuration import ASSET, NAME, PATTERNS, WINDOW, Described, Problem, refuse
-from trimtab.domain.amounts import ONE, quantise
+from trimtab.configuration import ASSET, COMPUTED, FIXED, NAME, PATTERNS, WINDOW, Described, Problem, one_of, refuse
+from trimtab.domain.amounts import ONE, ZERO, plain, quantise
 from trimtab.schedule import CRON_LENGTH_MAX, CRON_WORDS, is_cron
 
 WEIGHT_SUM_TOLERANCE = Decimal("0.0001")
@@ -18,6 +28,7 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 DAY_MINUTES = 24 * 60
 _DECIMAL = re.compile(r"^-?[0-9]{1,38}(\.[0-9]{1,38})?$")
 TARGETS_MAX = 100
+COMPUTED_DECIMALS_MAX = 6
 ACCOUNTS_MAX = 16
 WINDOWS_MAX = 48
 _WHOLE_DIGITS_MAX = 20
@@ -56,11 +67,20 @@ def _once(values: list[str]) -> list[str]:
     return values
 
 
-def _fixed(value: object) -> object:
-    if isinstance(value, dict) and "method" in value:
-        raise refuse(
-            Problem("method", value["method"], "weights by asset, as {BTC: 0.6, USDT: 0.4}; no computed targets yet")
-        )
+def _mapping(value: object) -> object:
+    if not isinstance(value, dict | BaseModel):
+        raise refuse(Problem("", value, "a mapping of keys to values: weights by asset, or a method"))
+    return value
+
+
+def _form(value: object) -> str:
+    """Tell which of the two forms targets have; no asset is named in lower case."""
+    return FIXED if isinstance(value, dict) and "method" not in value else COMPUTED
+
+
+def _stepped(value: Decimal) -> Decimal:
+    if value != round(value, COMPUTED_DECIMALS_MAX):
+        raise refuse(Problem("", value, f"a number of at most {COMPUTED_DECIMALS_MAX} decimals"))
     return value
 
 
@@ -236,6 +256,54 @@ class WindowsSection(_Strict):
     ] = Field(["00:00-24:00"], description="from-to; they do not overlap", json_schema_extra=_UNIQUE)
 
 
+class ComputedTargets(_Strict):
+    """Targets worked out from the risk estimate when a schedule comes round."""
+
+    method: Literal["inverse_volatility", "equal_risk_contribution"]
+    assets: Annotated[
+        list[Asset],
+        BeforeValidator(_at_most(TARGETS_MAX - 1)),
+        Field(min_length=1, max_length=TARGETS_MAX - 1),
+        AfterValidator(_once),
+    ] = Field(description="without the quote, which is cash", json_schema_extra=_UNIQUE)
+    cash: Annotated[Decimal, Field(ge=0, lt=1), EXACT, AfterValidator(_stepped)] = Field(
+        Decimal(0), description="of equity; the assets share the rest"
+    )
+    every: Cron
+    bounds: Annotated[
+        dict[Asset, Annotated[list[Annotated[Weight, AfterValidator(_stepped)]], Field(min_length=2, max_length=2)]],
+        BeforeValidator(_at_most(TARGETS_MAX - 1)),
+        Field(max_length=TARGETS_MAX - 1),
+    ] = Field({}, description="least and most by asset, of equity")
+    smoothing: Share = Field(
+        Decimal("0.5"), description="how far new targets go from the old ones to the computed ones"
+    )
+    min_change: Weight = Field(
+        Decimal("0.005"), description="of equity; unless a weight is off by this much, the old ones stay"
+    )
+
+    @model_validator(mode="after")
+    def _feasible(self) -> Self:
+        problems = list(self._misplaced())
+        if not problems:
+            room = ONE - self.cash
+            least = sum((low for low, _ in self.bounds.values()), ZERO)
+            most = sum((self.bounds[asset][1] if asset in self.bounds else ONE for asset in self.assets), ZERO)
+            if not least <= room <= most:
+                found = Described(f"bounds between {plain(least)} and {plain(most)} in sum")
+                problems.append(Problem("bounds", found, f"bounds that let the assets share {plain(room)}"))
+        if problems:
+            raise refuse(*problems)
+        return self
+
+    def _misplaced(self) -> Iterator[Problem]:
+        for asset, (low, high) in self.bounds.items():
+            if asset not in self.assets:
+                yield Problem(f"bounds.{asset}", [low, high], f"bounds of the assets: {one_of(self.assets, asset)}")
+            elif low > high:
+                yield Problem(f"bounds.{asset}", [low, high], "the least, then the most")
+
+
 class Document(_Strict):
     """A portfolio file of trimtab."""
 
@@ -250,13 +318,31 @@ class Document(_Strict):
         json_schema_extra=_UNIQUE,
     )
     targets: Annotated[
-        dict[Asset, Weight],
-        Field(min_length=1, max_length=TARGETS_MAX),
+        Annotated[
+            dict[Asset, Weight],
+            Field(min_length=1, max_length=TARGETS_MAX),
+            AfterValidator(_summing_to_one),
+            Tag(FIXED),
+        ]
+        | Annotated[ComputedTargets, Tag(COMPUTED)],
+        Discriminator(_form),
         BeforeValidator(_at_most(TARGETS_MAX)),
-        BeforeValidator(_fixed),
-        AfterValidator(_summing_to_one),
-    ] = Field(description="weights by asset; they sum to 1 within 0.0001, and the quote is cash")
+        BeforeValidator(_mapping),
+    ] = Field(
+        description="weights by asset, which sum to 1 within 0.0001, or a method to work them out; the quote is cash"
+    )
     policy: Annotated[PolicySection, Field(discriminator="kind")] = NoTradeRegionPolicy(kind="no_trade_region")
     limits: LimitsSection = LimitsSection()
     windows: WindowsSection = WindowsSection()
     dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _cash_apart(self) -> Self:
+        if isinstance(self.targets, ComputedTargets) and self.quote in self.targets.assets:
+            raise refuse(Problem("targets.assets", self.quote, "assets without the quote; how much of it is cash says"))
+        return self
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """Return the assets that the targets name."""
+        return frozenset(self.targets.assets if isinstance(self.targets, ComputedTargets) else self.targets)

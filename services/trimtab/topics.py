@@ -16,6 +16,7 @@ from trimtab.messages import (
     PortfolioState,
     Risk,
     Signal,
+    Targets,
     Tick,
 )
 from trimtab.ports.topics import M
@@ -39,7 +40,7 @@ def _instrument(message: Tick | Book) -> str:
     return f"{message.venue}:{message.instrument}"
 
 
-def _portfolio(message: PortfolioState | Signal | OrderEvent | ParentEvent | Fill) -> str:
+def _portfolio(message: Targets | PortfolioState | Signal | OrderEvent | ParentEvent | Fill) -> str:
     return message.portfolio_id
 
 
@@ -55,6 +56,7 @@ MARKET_TICKS: Final = Topic("market.ticks", Tick, _instrument)
 MARKET_BOOKS: Final = Topic("market.books", Book, _instrument)
 MARKET_FRAMES: Final = Topic("market.frames", Frame, _none)
 MARKET_RISK: Final = Topic("market.risk", Risk, _none)
+PORTFOLIO_TARGETS: Final = Topic("portfolio.targets", Targets, _portfolio)
 PORTFOLIO_STATE: Final = Topic("portfolio.state", PortfolioState, _portfolio)
 REBALANCE_SIGNALS: Final = Topic("rebalance.signals", Signal, _portfolio)
 EXECUTION_ORDERS: Final = Topic("execution.orders", OrderEvent, _portfolio)
@@ -68,6 +70,7 @@ TOPICS: Final[tuple[Topic[Any], ...]] = (
     MARKET_BOOKS,
     MARKET_FRAMES,
     MARKET_RISK,
+    PORTFOLIO_TARGETS,
     PORTFOLIO_STATE,
     REBALANCE_SIGNALS,
     EXECUTION_ORDERS,

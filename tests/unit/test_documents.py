@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from trimtab.configuration import ConfigurationError
 from trimtab.documents import canonical, json_schema, load_document, parse_document, portfolio_of
+from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.portfolio import (
+    Allocation,
     Calendar,
     CostAdjusted,
     Hybrid,
@@ -136,6 +138,30 @@ def test_a_window_that_ends_at_midnight_is_one_window(tmp_path: Path) -> None:
     document = read(MINIMAL + 'windows: {utc: ["22:00-00:00"]}\n', tmp_path)
 
     assert portfolio_of(document, 1).windows.minutes == ((1_320, 1_440),)
+
+
+COMPUTED = "{method: equal_risk_contribution, assets: [SOL, BTC], cash: 0.05, every: 0 0 * *  mon}"
+
+
+def test_a_method_takes_the_place_of_weights(tmp_path: Path) -> None:
+    document = read(MINIMAL.replace("{BTC: 0.1, USDT: 0.9}", COMPUTED), tmp_path)
+    portfolio = portfolio_of(document, 3)
+
+    assert portfolio.targets == ()
+    assert portfolio.allocation == Allocation(
+        "equal_risk_contribution", ("BTC", "SOL"), "0 0 * * MON", ((ZERO, ONE), (ZERO, ONE)), Decimal("0.05")
+    )
+    assert parse_document(canonical(document), 3) == portfolio
+    assert document.assets == {"BTC", "SOL"}
+
+
+def test_bounds_stand_with_their_assets(tmp_path: Path) -> None:
+    bounded = COMPUTED.replace("}", ", bounds: {SOL: [0.1, 0.3]}, smoothing: 1, min_change: 0}")
+    allocation = portfolio_of(read(MINIMAL.replace("{BTC: 0.1, USDT: 0.9}", bounded), tmp_path), 1).allocation
+
+    assert allocation is not None
+    assert allocation.bounds == ((ZERO, ONE), (Decimal("0.1"), Decimal("0.3")))
+    assert (allocation.smoothing, allocation.min_change) == (1, 0)
 
 
 @pytest.mark.parametrize("utc", ["08:00-12:00 12:00-16:00", "22:00-02:00 02:00-03:00", "23:00-00:00 00:00-01:00"])

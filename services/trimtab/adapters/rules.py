@@ -61,6 +61,7 @@ TIMES = Rule(lambda value: all(map(_sane_time, value)), TIME.allowed)
 BIDS = Rule(_falling, "pairs of price and quantity, all more than 0, prices falling")
 ASKS = Rule(_rising, "pairs of price and quantity, all more than 0, prices rising")
 GRID = Rule(_grid, "a decimal number more than 0")
+WHOLE = Rule(lambda value: min(value, default=-1) >= 0 and sum(value) == 1, "weights of 0 or more that sum to 1")
 SORTED_NAMES = Rule(lambda value: all(value) and list(value) == sorted(set(value)), "names, sorted, each once")
 
 FIELDS: Mapping[type, Mapping[str, Rule]] = {
@@ -116,6 +117,20 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "observations": NOT_NEGATIVE,
         "assets": SORTED_NAMES,
         "long_run_variance": Rule(lambda value: all(v >= 0 for v in value), "variances of 0 or more"),
+    },
+    m.Targets: {
+        "event_id": NOT_EMPTY,
+        "portfolio_id": NOT_EMPTY,
+        "document_version": NOT_NEGATIVE,
+        "due_us": TIME,
+        "event_time_us": TIME,
+        "frame_offset": OFFSET,
+        "risk_offset": OFFSET,
+        "previous_offset": OFFSET,
+        "method": NOT_EMPTY,
+        "assets": SORTED_NAMES,
+        "weights": WHOLE,
+        "computed": WHOLE,
     },
     m.Position: {
         "account": NOT_EMPTY,
@@ -174,6 +189,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "policy": NOT_EMPTY,
         "urgency": NOT_NEGATIVE,
         "equity": NOT_NEGATIVE,
+        "targets_offset": OFFSET,
     },
     m.OrderEvent: {
         "event_id": NOT_EMPTY,
@@ -239,6 +255,10 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
         "long_run_variance": Rule(
             lambda risk: len(risk.long_run_variance) == len(risk.assets), "as many numbers as assets"
         ),
+    },
+    m.Targets: {
+        "weights": Rule(lambda targets: len(targets.weights) == len(targets.assets), "as many numbers as assets"),
+        "computed": Rule(lambda targets: len(targets.computed) == len(targets.assets), "as many numbers as assets"),
     },
     m.Signal: {"deadline_us": Rule(lambda signal: signal.deadline_us >= signal.event_time_us, "not before the event")},
     m.OrderEvent: {"filled": Rule(lambda event: event.filled <= event.quantity, "not above the quantity")},

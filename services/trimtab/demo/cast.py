@@ -8,7 +8,7 @@ from trimtab.configuration import ConfigurationError, Problem
 from trimtab.documents import canonical, load_document, portfolio_of
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.portfolio import Portfolio
-from trimtab.portfolio_file import Document
+from trimtab.portfolio_file import ComputedTargets, Document
 
 PORTFOLIOS = Path(__file__).with_name("portfolios")
 QUOTE = "USDT"  # what every market of a demo is priced in
@@ -42,6 +42,10 @@ def _unfit(document: Document) -> Iterator[Problem]:
     """Yield what a portfolio file may say in general, and not for a demo."""
     if not document.accounts:
         yield Problem("accounts", [], "the venue account that the demo opens for it")
+    if isinstance(document.targets, ComputedTargets):
+        yield Problem(
+            "targets.method", document.targets.method, "weights by asset: the demo measures its drifts by them"
+        )
     if document.quote != QUOTE:
         yield Problem("quote", document.quote, f"{QUOTE}, which the demo's markets are priced in")
 
@@ -63,12 +67,12 @@ class Cast:
         """
         found, kept = [], {}
         for document in documents.values():
-            if document.targets.keys() - {document.quote} <= bases:
+            if document.assets - {document.quote} <= bases:
                 portfolio = portfolio_of(document, 1)
                 found.append(portfolio)
                 kept[portfolio.portfolio_id] = canonical(document)
         if not found:
-            wanted = sorted({asset for document in documents.values() for asset in document.targets} - {QUOTE})
+            wanted = sorted({asset for document in documents.values() for asset in document.assets} - {QUOTE})
             raise InvalidValueError("--portfolios", ", ".join(wanted), f"assets of the market: {sorted(bases)}")
         return cls(tuple(found), kept)
 

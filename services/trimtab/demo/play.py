@@ -106,7 +106,7 @@ class Play:
         cast = Cast.of(documents, bases)
         for path, document in documents.items():
             if document.portfolio not in cast.documents:
-                missing = ", ".join(sorted(document.targets.keys() - {document.quote} - bases))
+                missing = ", ".join(sorted(document.assets - {document.quote} - bases))
                 self._stage.on_event(Event.now("demo", "warning", f"{path} is left out: no market for {missing}"))
         return cast
 

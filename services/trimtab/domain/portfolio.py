@@ -75,6 +75,23 @@ class Limits:
     slippage_budget_spreads: Decimal = Decimal("1.5")
 
 
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Targets by risk in place of weights: `inverse_volatility` or `equal_risk_contribution` of some assets.
+
+    `bounds` are (least, most) of equity in the order of `assets`, which are sorted and without cash. `every` is a cron
+    expression in UTC. New targets go `smoothing` of the way from the old ones, once a weight is `min_change` off.
+    """
+
+    method: str
+    assets: tuple[str, ...]
+    every: str
+    bounds: tuple[tuple[Decimal, Decimal], ...]
+    cash: Decimal = Decimal(0)  # of equity
+    smoothing: Decimal = Decimal("0.5")
+    min_change: Decimal = Decimal("0.005")
+
+
 ALL_DAYS = frozenset(range(7))
 
 
@@ -102,7 +119,8 @@ class Windows:
 class Portfolio:
     """A portfolio as its owner wrote it: what it should hold and how it may get there.
 
-    `targets` are (asset, weight) sorted by asset and sum to 1; the quote currency is cash.
+    `targets` are (asset, weight) sorted by asset and sum to 1; the quote currency is cash. With an `allocation` they
+    come from the record at `targets_offset` of portfolio.targets, and are empty as long as there is none.
     """
 
     portfolio_id: str
@@ -114,3 +132,5 @@ class Portfolio:
     windows: Windows = field(default_factory=Windows)
     dry_run: bool = False
     version: int = 1  # counts what was applied, not the file format
+    allocation: Allocation | None = None
+    targets_offset: int = -1

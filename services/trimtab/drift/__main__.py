@@ -1,7 +1,8 @@
-"""The drift service: frames, risk and portfolio states in, rebalance signals and risk estimates out.
+"""The drift service: frames, risk and portfolio states in, rebalance signals, targets and risk estimates out.
 
-market.frames ──broadcast──> Watch ──> rebalance.signals
-market.risk ────broadcast────┘ │
+market.frames ──broadcast──> Watch ──> rebalance.signals, portfolio.targets
+market.risk ────broadcast────┤ │
+portfolio.targets ─broadcast─┘ │
 portfolio.state ──group──> Intake (this worker's copy)
 market.frames ────group──────┘ └─> Estimating ──> market.risk
 """
@@ -9,7 +10,7 @@ market.frames ────group──────┘ └─> Estimating ──> 
 import asyncio
 from dataclasses import asdict
 
-from trimtab.adapters.kafka.broadcast import BroadcastReader, Start
+from trimtab.adapters.kafka.broadcast import FROM_BEGINNING, BroadcastReader, Start
 from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters
 from trimtab.adapters.kafka.snapshot import SnapshotReader
 from trimtab.adapters.process import Process, run_service
@@ -19,7 +20,7 @@ from trimtab.drift.intake import Intake
 from trimtab.drift.portfolios import Portfolios
 from trimtab.drift.stream import Stream
 from trimtab.drift.watching import Watch
-from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE
+from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
 
 RECENT_RISK = Start(seconds_ago=6 * 3_600.0)  # an estimate older than that is made anew
 
@@ -47,10 +48,15 @@ async def drift(process: Process) -> None:
     risks = BroadcastReader(
         settings, process.codec, MARKET_RISK, watch.on_risk, start=RECENT_RISK, meter=process.meter
     )  # fmt: skip - as above
+    targets = BroadcastReader(
+        settings, process.codec, PORTFOLIO_TARGETS, watch.on_targets, start=FROM_BEGINNING, meter=process.meter
+    )
     frames = BroadcastReader(settings, process.codec, MARKET_FRAMES, watch.on_frame, meter=process.meter)
     async with asyncio.TaskGroup() as loops:
         loops.create_task(risks.run())
+        loops.create_task(targets.run())
         await risks.caught_up()
+        await targets.caught_up()
         loops.create_task(frames.run())
         await frames.caught_up()
         loops.create_task(intake.rebuild())

@@ -131,7 +131,10 @@ class Cohort:
             self._gates[place], self._from_us[place], self._until_us[place] = found
 
     def _ratios(self, ratio: Floats) -> dict[str, float]:
-        return {entry.state.portfolio_id: float(value) for entry, value in zip(self._entries, ratio, strict=True)}
+        return {
+            entry.state.portfolio_id: float(value) if entry.portfolio.targets else 0.0
+            for entry, value in zip(self._entries, ratio, strict=True)
+        }
 
     def _reserve(self, assets: Sequence[str]) -> None:
         """Make room for these assets and all entries; new assets need their prices and their part of the estimate."""

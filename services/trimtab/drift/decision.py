@@ -58,6 +58,7 @@ class Hold:
     detail: str
     equity: Decimal
     terms: tuple[Term, ...]
+    targets_offset: int = -1
 
 
 Decision = Signal | Hold
@@ -67,7 +68,7 @@ Decision = Signal | Hold
 class Subject:
     """A portfolio made ready: everything about it that does not change from frame to frame.
 
-    `rule` is None while the policy needs a risk estimate that is not there.
+    `rule` is None while there are no targets, or the policy needs a risk estimate that is not there.
     """
 
     state: PortfolioState
@@ -98,7 +99,7 @@ def prepare(risk: Record[Risk] | None, state: PortfolioState, portfolio: Portfol
         state,
         portfolio,
         holdings,
-        _rule(portfolio, holdings, usable, settings),
+        _rule(portfolio, holdings, usable, settings) if portfolio.targets else None,
         risk.offset if risk is not None else NO_RISK_OFFSET,
         Covariance.of(usable),
         settings,
@@ -128,7 +129,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
     """Plan the trades; a plan without any is a hold."""
     state, portfolio = subject.state, subject.portfolio
     causes = (state.portfolio_id, state.ledger_version, portfolio.version, market.offset, subject.risk_offset)
-    signal_id = derive("signal", *causes)
+    signal_id = derive("signal", *causes, portfolio.targets_offset)
     places = Places(subject.holdings, market, portfolio.limits, subject.covariance, subject.settings)
     found = plan(signal_id, view, assessment, _coupling(subject.rule), places)
     if not found.trades:
@@ -151,6 +152,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
         trades=found.trades,
         terms=assessment.terms,
         deferred=found.deferred,
+        targets_offset=portfolio.targets_offset,
     )
 
 
@@ -174,6 +176,7 @@ def _hold(
         detail,
         quantise(equity),
         terms,
+        subject.portfolio.targets_offset,
     )
 
 

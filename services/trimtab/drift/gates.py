@@ -27,6 +27,10 @@ def _halted(_market: Market, state: PortfolioState, _portfolio: Portfolio) -> bo
     return state.halted
 
 
+def _aimless(_market: Market, _state: PortfolioState, portfolio: Portfolio) -> bool:
+    return not portfolio.targets
+
+
 def _in_flight(_market: Market, state: PortfolioState, _portfolio: Portfolio) -> bool:
     return bool(state.open_orders)
 
@@ -56,6 +60,7 @@ def _not_due(market: Market, state: PortfolioState, portfolio: Portfolio) -> boo
 GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.MARKET_INCOMPLETE, _incomplete),
     (Reason.HALTED, _halted),
+    (Reason.TARGETS_MISSING, _aimless),
     (Reason.ORDERS_IN_FLIGHT, _in_flight),
     (Reason.NOT_BEFORE, _too_early),
     (Reason.OUTSIDE_WINDOW, _outside_window),

@@ -8,6 +8,7 @@ class Reason(StrEnum):
 
     MARKET_INCOMPLETE = "market_incomplete"  # no full frame since the start, a new session or a gap
     HALTED = "halted"
+    TARGETS_MISSING = "targets_missing"  # its file names a method, and nothing was worked out by it yet
     ORDERS_IN_FLIGHT = "orders_in_flight"
     NOT_BEFORE = "not_before"  # the executor refused the last signal and asked for a pause
     OUTSIDE_WINDOW = "outside_window"

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from trimtab.domain.errors import InvalidValueError, TrimtabError
+from trimtab.drift.allocating import Allocating
 from trimtab.drift.decision import Hold, judge, prepare
 from trimtab.drift.portfolios import Entry, Portfolios
 from trimtab.drift.screen import Screen
 from trimtab.frames import Feed, touched
-from trimtab.messages import Frame, Risk, Signal
+from trimtab.messages import Frame, Risk, Signal, Targets
 from trimtab.ports.metrics import Meter
 from trimtab.ports.topics import Publisher, Record
 from trimtab.settings import DriftSettings
@@ -37,11 +38,13 @@ class Watch:
     feed: Feed = field(default_factory=Feed)
     risks: dict[str, Record[Risk]] = field(default_factory=dict)
     _screen: Screen = field(init=False)
+    _allocating: Allocating = field(init=False)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
     _samples: dict[str, deque[tuple[int, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._screen = Screen(self.settings)
+        self._allocating = Allocating(self.portfolios, self.publisher, self.log, self.settings, self.estimates)
 
     def offset(self) -> int:
         """Return the offset of the newest frame this worker has decided on."""
@@ -56,6 +59,10 @@ class Watch:
         self.risks[record.message.quote] = record
         self.portfolios.unprepare(record.message.quote)
         self._screen.estimate(record.message)
+
+    def on_targets(self, record: Record[Targets]) -> None:
+        """Take computed targets; the next frame is decided with them."""
+        self.portfolios.aim(record)
 
     def on_frame(self, record: Record[Frame]) -> None:
         """Advance the market and decide on every portfolio it touches; a full frame touches all of them."""
@@ -76,9 +83,12 @@ class Watch:
             entry = self.portfolios.get(portfolio_id)
             if entry is not None:
                 self._look(entry, explain=full and portfolio_id not in glance.ratios)
+        if full:
+            self._allocating.look(self.feed.market)
 
     async def settled(self) -> None:
-        """Wait until every signal under way is acknowledged or given up."""
+        """Wait until everything under way is acknowledged or given up."""
+        await self._allocating.settled()
         while self._sending:
             await asyncio.gather(*self._sending)
 

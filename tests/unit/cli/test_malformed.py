@@ -25,6 +25,12 @@ def good(**changed: str | None) -> str:
     return "".join(f"{key}: {value}\n" for key, value in lines.items() if value is not None)
 
 
+def computed(**changed: str) -> str:
+    """Return a portfolio file whose targets name a method, with some keys of theirs changed or added."""
+    keys = {"method": "inverse_volatility", "assets": "[BTC, ETH]", "cash": "0.05", "every": '"0 0 * * MON"'} | changed
+    return good(targets="{" + ", ".join(f"{key}: {value}" for key, value in keys.items()) + "}")
+
+
 # name: (file, its problems as (path, value as it is shown, part of what is allowed))
 PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "empty": ("", [("the whole", "nothing", "a mapping of keys to values")]),
@@ -157,9 +163,45 @@ PORTFOLIOS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         [("targets.BTC", "0.1000000000000000001", "at most 18 decimals")],
     ),
     "asset in small letters": (good(targets="{btc: 0.5, USDT: 0.5}"), [("targets.btc", "'btc'", "upper-case letters")]),
-    "computed targets": (
+    "computed targets without a schedule": (
         good(targets="{method: equal_risk_contribution, assets: [BTC, ETH]}"),
-        [("targets.method", "'equal_risk_contribution'", "weights by asset")],
+        [("targets.every", "nothing", "a value; it is required")],
+    ),
+    "computed targets by another method": (
+        computed(method="min_variance"),
+        [("targets.method", "'min_variance'", "one of 'inverse_volatility' or 'equal_risk_contribution'")],
+    ),
+    "computed targets at no time": (
+        computed(every='"0 24 * * *"'),
+        [("targets.every", "'0 24 * * *'", "minute, hour")],
+    ),
+    "the same asset twice": (computed(assets="[BTC, BTC]"), [("targets.assets", "'BTC'", "each entry once")]),
+    "computed targets without assets": (computed(assets="[]"), [("targets.assets", "[]", "at least 1 of them")]),
+    "cash among the assets": (computed(assets="[BTC, USDT]"), [("targets.assets", "'USDT'", "without the quote")]),
+    "nothing but cash": (computed(cash="1"), [("targets.cash", "1", "a number below 1")]),
+    "cash too fine": (computed(cash="0.0000001"), [("targets.cash", "0.0000001", "at most 6 decimals")]),
+    "bounds the wrong way round": (
+        computed(bounds="{BTC: [0.6, 0.2]}"),
+        [("targets.bounds.BTC", "[0.6, 0.2]", "the least, then the most")],
+    ),
+    "bounds of another asset": (computed(bounds="{SOL: [0, 1]}"), [("targets.bounds.SOL", "[0, 1]", "BTC, ETH")]),
+    "one bound": (computed(bounds="{BTC: [0.2]}"), [("targets.bounds.BTC", "[0.2]", "at least 2 of them")]),
+    "bound too fine": (
+        computed(bounds="{BTC: [0.2, 0.6000001]}"),
+        [("targets.bounds.BTC[1]", "0.6000001", "at most 6 decimals")],
+    ),
+    "bounds that leave too little": (
+        computed(bounds="{BTC: [0, 0.4], ETH: [0, 0.4]}"),
+        [("targets.bounds", "bounds between 0 and 0.8 in sum", "let the assets share 0.95")],
+    ),
+    "bounds that want too much": (
+        computed(bounds="{BTC: [0.5, 1], ETH: [0.5, 1]}"),
+        [("targets.bounds", "bounds between 1 and 2 in sum", "let the assets share 0.95")],
+    ),
+    "no smoothing at all": (computed(smoothing="0"), [("targets.smoothing", "0", "a number above 0")]),
+    "a weight beside a method": (
+        computed(BTC="0.5"),
+        [("targets.BTC", "0.5", "one of assets, bounds, cash, every, method, min_change, smoothing")],
     ),
     "targets as a list": (good(targets="[BTC, ETH]"), [("targets", "['BTC', 'ETH']", "a mapping of keys to values")]),
     "policy of no kind": (

@@ -62,6 +62,10 @@ def halted(world: World) -> None:
     world.state = replace(world.state, halted=True)
 
 
+def aimless(world: World) -> None:
+    world.portfolio = replace(world.portfolio, targets=())
+
+
 def in_flight(world: World) -> None:
     world.state = replace(world.state, open_orders=(open_order(leaves=D("0.0001")),))
 
@@ -161,6 +165,7 @@ def dear(world: World) -> None:
 CASES: list[tuple[Callable[[World], None], Reason]] = [
     (incomplete, Reason.MARKET_INCOMPLETE),
     (halted, Reason.HALTED),
+    (aimless, Reason.TARGETS_MISSING),
     (in_flight, Reason.ORDERS_IN_FLIGHT),
     (too_early, Reason.NOT_BEFORE),
     (outside_window, Reason.OUTSIDE_WINDOW),
