@@ -25,11 +25,17 @@ DOCUMENT = (
     '{"portfolio":"%s","quote":"USDT","targets":{"BTC":"0.6","ETH":"0.3","USDT":"0.1"},'
     '"limits":{"signals_per_hour":1000}}'
 )
+COMPUTED = (
+    '{"portfolio":"%s","quote":"USDT","targets":{"method":"equal_risk_contribution","assets":["BTC","ETH"],'
+    '"cash":"0.4","every":"0 * * * *","min_change":"0"},"limits":{"signals_per_hour":1000}}'
+)
+BY_RISK = "risk-"  # names of portfolios with computed targets begin so
 SECONDS_MAX = 60.0
 
 
 def state(portfolio_id: str, version: int) -> PortfolioState:
-    """A portfolio far out of its band, the other way round with every version."""
+    """Return one far out of its band, the other way round each version; every fourth brings one by risk a new file."""
+    by_risk = portfolio_id.startswith(BY_RISK)
     btc, eth = ("1.6", "4") if version % 2 else ("0.4", "30")
     amounts = {"BTC": Decimal(btc), "ETH": Decimal(eth), "USDT": Decimal(10_000)}
     return PortfolioState(
@@ -37,8 +43,8 @@ def state(portfolio_id: str, version: int) -> PortfolioState:
         portfolio_id=portfolio_id,
         ledger_version=version,
         event_time_us=time.time_ns() // 1_000,
-        document_version=1,
-        document=DOCUMENT % portfolio_id,
+        document_version=1 + version // 4 if by_risk else 1,
+        document=(COMPUTED if by_risk else DOCUMENT) % portfolio_id,
         halted=False,
         reason="",
         not_before_us=0,

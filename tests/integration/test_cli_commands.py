@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from trimtab.adapters.postgres.deploy import migration_state
 from trimtab.cli import apply as applying
 from trimtab.cli.__main__ import app
 from trimtab.cli.reading import open_reading
-from trimtab.messages import Fill
+from trimtab.messages import Fill, Targets
 from trimtab.settings import Settings
 from trimtab.topics import PORTFOLIO_STATE
 
@@ -358,6 +359,31 @@ def test_explain_says_what_is_missing(shell: Shell) -> None:
 
     assert ended.exit_code == 3
     assert "no full frame yet; is ingest running?" in ended.stderr
+
+
+async def test_computed_targets_are_shown_as_soon_as_they_count(settings: Settings, codec: Codec, shell: Shell) -> None:
+    method = '{method: inverse_volatility, assets: [BTC], cash: 0.25, every: "0 0 * * *"}'
+    shell.portfolio.write_text(PORTFOLIO.replace("{BTC: 0.6, USDT: 0.4}", method))
+    await asyncio.to_thread(shell.apply)
+    (waiting,) = (await asyncio.to_thread(shell.document, "status"))["portfolios"]
+    assert (waiting["targets"], waiting["targets_offset"]) == ({}, -1)
+    assert "none yet" in (await asyncio.to_thread(shell.run, "status")).stdout
+    weights = (Decimal("0.75"), Decimal("0.25"))
+    made = Targets(
+        "t1", "core", 1, 1, 1, 1, 1, -1, "inverse_volatility", ("BTC", "USDT"), weights=weights, computed=weights
+    )
+    publisher = KafkaPublisher(settings.kafka, codec)
+    await publisher.publish(made)
+    await publisher.publish(replace(made, event_id="t2", document_version=2, due_us=2))
+    await publisher.publish(replace(made, event_id="t3", portfolio_id="gone"))
+    await publisher.close()
+    (ahead,) = (await asyncio.to_thread(shell.document, "status"))["portfolios"]
+    assert (ahead["targets"], ahead["targets_offset"]) == ({}, -1)  # those of a version that is not applied yet
+    shell.portfolio.write_text(PORTFOLIO.replace("{BTC: 0.6, USDT: 0.4}", method) + "dry_run: true\n")
+    await asyncio.to_thread(shell.apply)
+    (counting,) = (await asyncio.to_thread(shell.document, "status", "core"))["portfolios"]
+    assert (counting["targets"], counting["targets_offset"]) == ({"BTC": "0.75", "USDT": "0.25"}, 1)
+    assert "0.75" in (await asyncio.to_thread(shell.run, "status")).stdout
 
 
 def test_doctor_tells_what_is_absent_from_what_is_wrong(shell: Shell) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -10,20 +10,25 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from drift_pipeline import MovingMarket, Reading, Settling, drift_worker, state
+from drift_pipeline import BY_RISK, MovingMarket, Reading, Settling, drift_worker, state
 
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.documents import parse_document
-from trimtab.drift.decision import decide
+from trimtab.domain.market import Market
+from trimtab.domain.portfolio import Portfolio
+from trimtab.drift.decision import Decision, decide
+from trimtab.drift.targets import aimed, computed, counts, due_us, renewed
 from trimtab.frames import Feed
-from trimtab.messages import Signal
+from trimtab.messages import Signal, Targets
+from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings, Settings
-from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, REBALANCE_SIGNALS
+from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS, REBALANCE_SIGNALS
 
 pytestmark = pytest.mark.integration
 
-NAMES = [f"core-{number}" for number in range(8)]
+RISK_NAMES = [f"{BY_RISK}{number}" for number in range(3)]
+NAMES = [*(f"core-{number}" for number in range(8)), *RISK_NAMES]
 # As drift_worker sets them.
 DECIDED_WITH = DriftSettings(
     risk_observations_min=3, risk_publish_seconds=1, risk_sample_seconds=0.2, signal_lifetime_seconds=5
@@ -53,26 +58,69 @@ async def settling(settings: Settings, codec: Codec, publisher: KafkaPublisher) 
     signals.close()
 
 
-def recompute(settings: Settings, codec: Codec, signals: list[Signal]) -> list[Any]:
-    """Decide every signal afresh from the recorded topics alone."""
-    read = {}
-    for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE):
-        reading = Reading(settings, codec, topic.name)
-        read[topic.name] = reading.everything()
-        reading.close()
-    risks = {record.offset: record for record in read[MARKET_RISK.name]}
-    states = {(r.message.portfolio_id, r.message.ledger_version): r.message for r in read[PORTFOLIO_STATE.name]}
-    wanted: dict[int, list[Signal]] = {}
-    for found in signals:
-        wanted.setdefault(found.frame_offset, []).append(found)
-    feed, decisions = Feed(), []
-    for record in sorted(read[MARKET_FRAMES.name], key=lambda record: record.offset):
-        feed = feed.advance(record.message, record.offset)
-        for found in wanted.get(record.offset, []):
-            held = states[found.portfolio_id, found.ledger_version]
-            portfolio = parse_document(held.document, held.document_version)
-            decisions.append((decide(feed.market, risks[found.risk_offset], held, portfolio, DECIDED_WITH), found))
-    return decisions
+class Recorded:
+    """The recorded topics alone, and everything decided from them worked out afresh."""
+
+    def __init__(self, settings: Settings, codec: Codec) -> None:
+        read: dict[str, list[Any]] = {}
+        for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_TARGETS, PORTFOLIO_STATE):
+            reading = Reading(settings, codec, topic.name)
+            read[topic.name] = sorted(reading.everything(), key=lambda record: record.offset)
+            reading.close()
+        self.frames = read[MARKET_FRAMES.name]
+        self.risks = {record.offset: record for record in read[MARKET_RISK.name]}
+        self.targets: dict[int, Record[Targets]] = {record.offset: record for record in read[PORTFOLIO_TARGETS.name]}
+        states = [record.message for record in read[PORTFOLIO_STATE.name]]
+        self.states = {(held.portfolio_id, held.ledger_version): held for held in states}
+        self.documents = {
+            (held.portfolio_id, held.document_version): parse_document(held.document, held.document_version)
+            for held in states
+        }
+
+    def markets(self, offsets: set[int]) -> Mapping[int, Market]:
+        feed, found = Feed(), {}
+        for record in self.frames:
+            feed = feed.advance(record.message, record.offset)
+            if record.offset in offsets:
+                found[record.offset] = feed.market
+        return found
+
+    def decide(self, signals: list[Signal]) -> list[tuple[Decision, Signal]]:
+        """Decide every signal afresh."""
+        markets = self.markets({found.frame_offset for found in signals})
+        return [(self._decide(found, markets[found.frame_offset]), found) for found in signals]
+
+    def _decide(self, found: Signal, market: Market) -> Decision:
+        portfolio = aimed(self._document(found), self.targets.get(found.targets_offset))
+        held = self.states[found.portfolio_id, found.ledger_version]
+        return decide(market, self.risks[found.risk_offset], held, portfolio, DECIDED_WITH)
+
+    def renew(self) -> list[tuple[Targets, Targets]]:
+        """Work all targets out afresh."""
+        published = [record.message for record in self.targets.values()]
+        markets = self.markets({found.frame_offset for found in published})
+        return [(self._renew(found, markets[found.frame_offset]), found) for found in published]
+
+    def _renew(self, found: Targets, market: Market) -> Targets:
+        portfolio, risk = self._document(found), self.risks[found.risk_offset]
+        due = due_us(portfolio, market.event_time_us, None)
+        assert due is not None
+        assert portfolio.allocation is not None
+        weights = computed(portfolio.allocation, risk.message)
+        return renewed(portfolio, due, market, risk, weights, self.targets.get(found.previous_offset))
+
+    def counting(self) -> set[int]:
+        """Return the offsets of the targets that ever counted, whoever read them."""
+        known: dict[str, Targets] = {}
+        offsets = set()
+        for offset, record in self.targets.items():
+            if counts(record.message, known.get(record.message.portfolio_id)):
+                known[record.message.portfolio_id] = record.message
+                offsets.add(offset)
+        return offsets
+
+    def _document(self, found: Signal | Targets) -> Portfolio:
+        return self.documents[found.portfolio_id, found.document_version]
 
 
 async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
@@ -91,10 +139,22 @@ async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
         await settling.until(lambda: all(settling.versions[name] >= before[name] + 3 for name in NAMES))
     emitted = [record.message for record in settling.signals.records]
     assert len(settling.accepted) == len(set(settling.accepted)) == sum(settling.versions.values()) - len(NAMES)
-    decisions = await asyncio.to_thread(recompute, settings, codec, emitted)
+    recorded = await asyncio.to_thread(Recorded, settings, codec)
+    decisions = await asyncio.to_thread(recorded.decide, emitted)
     assert len(decisions) == len(emitted)
     for decided, found in decisions:
+        assert isinstance(decided, Signal)
         assert codec.encode(decided) == codec.encode(found)
+    for made, published in recorded.renew():
+        assert codec.encode(made) == codec.encode(published)
+    by_risk = [found for found in emitted if found.portfolio_id in RISK_NAMES]
+    assert {found.targets_offset for found in by_risk} <= recorded.counting()
+    assert {found.targets_offset for found in emitted if found not in by_risk} == {-1}
+    for name in RISK_NAMES:
+        followed = [each for record in recorded.targets.values() if (each := record.message).portfolio_id == name]
+        assert {found.document_version for found in by_risk if found.portfolio_id == name} >= {1, 2, 3}
+        assert followed[0].previous_offset == -1
+        assert all(recorded.targets[each.previous_offset].message.portfolio_id == name for each in followed[1:])
 
 
 async def test_one_worker_emits_one_signal_per_version_and_again_only_when_it_counts_as_lost(

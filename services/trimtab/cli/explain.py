@@ -22,22 +22,29 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Decide now, on the last recorded inputs, and show every term. Nothing is traded."""
-    from trimtab.cli.known import published_state
+    from trimtab.cli.known import computed_targets, published_state
     from trimtab.cli.reading import open_reading
     from trimtab.documents import parse_document
+    from trimtab.drift.aiming import explain_targets
     from trimtab.drift.decision import decide
     from trimtab.drift.explanation import explain as rows_of
+    from trimtab.drift.targets import aimed
     from trimtab.topics import MARKET_RISK
 
     settings = started()
     with open_reading(settings) as reading:
         state = published_state(reading, portfolio)
+        written = parse_document(state.document, state.document_version)
+        targets = computed_targets(reading).get(portfolio) if written.allocation is not None else None
         risks = reading.tail(MARKET_RISK, 1)
         market = _market(reading, settings.kafka.bootstrap_servers)
-    parsed = parse_document(state.document, state.document_version)
+    parsed = aimed(written, targets)
     risk = risks[-1] if risks else None
     decision = decide(market, risk, state, parsed, settings.drift)
-    rows = rows_of(decision, parsed, risk.message if risk is not None else None)
+    rows = (
+        *rows_of(decision, parsed, risk.message if risk is not None else None),
+        *explain_targets(parsed, targets, risk, market.event_time_us, settings.drift.risk_observations_min),
+    )
     result(
         {"portfolio": portfolio, "decision": asdict(decision), "rows": [asdict(row) for row in rows]},
         as_json=as_json,

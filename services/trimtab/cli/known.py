@@ -1,6 +1,6 @@
 """Which portfolios there are, and the one answer to a name that is none of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from trimtab.configuration import meant
@@ -10,10 +10,12 @@ from trimtab.exits import MISCONFIGURED
 if TYPE_CHECKING:
     from trimtab.adapters.postgres.reports import Reports
     from trimtab.cli.reading import Reading
-    from trimtab.messages import PortfolioState
+    from trimtab.messages import PortfolioState, Targets
+    from trimtab.ports.topics import Record
 
 _NAMES_SHOWN_MAX = 20
 _STATES_MAX = 1_000_000
+_TARGETS_MAX = 1_000_000
 
 
 class UnknownNameError(TrimtabError):
@@ -56,3 +58,16 @@ def published_state(reading: "Reading", portfolio: str) -> "PortfolioState":
     if not mine:
         raise UnknownNameError("portfolio", portfolio, {state.portfolio_id for state in found})
     return max(mine, key=lambda state: state.ledger_version)
+
+
+def computed_targets(reading: "Reading") -> "Mapping[str, Record[Targets]]":
+    """Return the computed targets that count last, by portfolio, as the drift workers see them.
+
+    Raises:
+        UnreachableError: if the broker does not answer.
+
+    """
+    from trimtab.drift.targets import current
+    from trimtab.topics import PORTFOLIO_TARGETS
+
+    return current(sorted(reading.tail(PORTFOLIO_TARGETS, _TARGETS_MAX), key=lambda record: record.offset))

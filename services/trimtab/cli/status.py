@@ -2,18 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimtab.cli.output import Json, result, table
+from trimtab.cli.output import Json, result, say, table
 from trimtab.cli.start import started
+from trimtab.domain.errors import TrimtabError
 
 if TYPE_CHECKING:
     from trimtab.adapters.postgres.reports import Holding, OpenBreak, PortfolioStatus
+    from trimtab.messages import Targets
+    from trimtab.ports.topics import Record
     from trimtab.settings import Settings
 
 
@@ -21,15 +24,17 @@ def status(
     portfolio: Annotated[str | None, typer.Argument(help="One portfolio; all without it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show portfolios: version, halts, open orders, holdings; breaks; how long messages wait to leave."""
-    found, holdings, breaks, lag = asyncio.run(_read(started(), portfolio))
+    """Show portfolios: version, halts, open orders, targets, holdings; breaks; how long messages wait to leave."""
+    settings = started()
+    found, holdings, breaks, lag = asyncio.run(_read(settings, portfolio))
+    computed = _computed(settings, found)
     document = {
-        "portfolios": [_portfolio(each, holdings) for each in found],
+        "portfolios": [_portfolio(each, holdings) | _targets(each, computed) for each in found],
         "unallocated": [_holding(each) for each in holdings if each.holder.startswith("~")],
         "breaks": [asdict(each) for each in breaks],
         "outbox_lag_seconds": lag,
     }
-    result(document, as_json=as_json, readable=lambda: _show(found, holdings, breaks))
+    result(document, as_json=as_json, readable=lambda: _show(found, holdings, breaks, computed))
 
 
 async def _read(
@@ -62,6 +67,40 @@ def _portfolio(each: "PortfolioStatus", holdings: Sequence["Holding"]) -> dict[s
     }
 
 
+def _computed(settings: "Settings", found: "Sequence[PortfolioStatus]") -> "Mapping[str, Record[Targets]] | None":
+    """Return the computed targets by portfolio, read only if a portfolio has such; None if they cannot be read."""
+    if not any(_has_method(each) for each in found):
+        return {}
+    from trimtab.cli.known import computed_targets
+    from trimtab.cli.reading import open_reading
+
+    try:
+        with open_reading(settings) as reading:
+            counting = computed_targets(reading)
+    except TrimtabError as error:
+        say(f"computed targets cannot be read: {error}")
+        return None
+    versions = {each.portfolio_id: each.document_version for each in found}
+    return {name: record for name, record in counting.items() if versions.get(name) == record.message.document_version}
+
+
+def _has_method(each: "PortfolioStatus") -> bool:
+    return "method" in json.loads(each.document)["targets"]
+
+
+def _targets(each: "PortfolioStatus", computed: "Mapping[str, Record[Targets]] | None") -> dict[str, Any]:
+    """Return the targets that count now: none as long as none are computed, null if that cannot be read."""
+    if not _has_method(each):
+        return {"targets": json.loads(each.document)["targets"], "targets_offset": -1}
+    if computed is None:
+        return {"targets": None, "targets_offset": None}
+    if each.portfolio_id not in computed:
+        return {"targets": {}, "targets_offset": -1}
+    record = computed[each.portfolio_id]
+    weights = dict(zip(record.message.assets, record.message.weights, strict=True))
+    return {"targets": weights, "targets_offset": record.offset}
+
+
 def _holding(held: "Holding") -> dict[str, Any]:
     return {
         "account": held.account,
@@ -72,7 +111,12 @@ def _holding(held: "Holding") -> dict[str, Any]:
     }
 
 
-def _show(found: Sequence["PortfolioStatus"], holdings: Sequence["Holding"], breaks: Sequence["OpenBreak"]) -> None:
+def _show(
+    found: Sequence["PortfolioStatus"],
+    holdings: Sequence["Holding"],
+    breaks: Sequence["OpenBreak"],
+    computed: "Mapping[str, Record[Targets]] | None",
+) -> None:
     table(
         "Portfolios",
         ("portfolio", "version", "ledger version", "open orders", "as of", "state", "last change"),
@@ -89,6 +133,8 @@ def _show(found: Sequence["PortfolioStatus"], holdings: Sequence["Holding"], bre
             for each in found
         ],
     )
+    if any(_has_method(each) for each in found) and computed is not None:
+        _show_targets([each.portfolio_id for each in found if _has_method(each)], computed)
     table(
         "Holdings",
         ("holder", "account", "asset", "posted", "reserved"),
@@ -112,6 +158,17 @@ def _show(found: Sequence["PortfolioStatus"], holdings: Sequence["Holding"], bre
                 for each in breaks
             ],
         )
+
+
+def _show_targets(names: Sequence[str], computed: "Mapping[str, Record[Targets]]") -> None:
+    made = {name: computed[name].message for name in names if name in computed}
+    rows: list[tuple[str, str, object, object, str]] = [
+        (name, "none yet", "", "", "") for name in names if name not in made
+    ]
+    for name, found in made.items():
+        weights = zip(found.assets, found.weights, found.computed, strict=True)
+        rows += [(name, asset, weight, alone, _time(found.due_us)) for asset, weight, alone in weights]
+    table("Computed targets", ("portfolio", "asset", "target", "before smoothing", "of"), rows)
 
 
 def _time(time_us: int) -> str:

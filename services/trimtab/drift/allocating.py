@@ -12,14 +12,16 @@ from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Allocation
 from trimtab.drift.allocation import UnallocatableError
 from trimtab.drift.portfolios import Entry, Portfolios
-from trimtab.drift.targets import computed, due_us, renewed
+from trimtab.drift.targets import computed, due_us, renewed, sufficient
 from trimtab.messages import Risk
 from trimtab.ports.topics import Publisher, Record
 from trimtab.schedule import next_us
 from trimtab.settings import DriftSettings
 
-# Event time until targets that could not be made or sent are tried again.
+# Event time until targets are tried again that lacked an estimate or could not be sent, and such as no weights were
+# found for: that may have taken seconds of work, and what assets do to each other changes slowly.
 RETRY_US = 5_000_000
+HOPELESS_US = 60_000_000
 
 _Weights = dict[tuple[Allocation, int], tuple[Decimal, ...]]
 
@@ -64,14 +66,13 @@ class Allocating:
             try:
                 await self._publish(entry, time_us, market, found)
             except TrimtabError as error:
-                entry.rests_from_us, entry.rests_until_us = market.event_time_us, market.event_time_us + RETRY_US
+                pause_us = HOPELESS_US if isinstance(error, UnallocatableError) else RETRY_US
+                entry.rests_from_us, entry.rests_until_us = market.event_time_us, market.event_time_us + pause_us
                 self._say(entry.state.portfolio_id, str(error))
 
     async def _publish(self, entry: Entry, time_us: int, market: Market, found: _Weights) -> None:
         portfolio, allocation = entry.portfolio, entry.portfolio.allocation
-        risk = self.estimates().get(portfolio.quote)
-        if risk is None or risk.message.observations < self.settings.risk_observations_min:
-            raise UnallocatableError("no risk estimate yet")
+        risk = sufficient(self.estimates().get(portfolio.quote), self.settings.risk_observations_min)
         assert allocation is not None, "only such portfolios are due"
         if (allocation, risk.offset) not in found:
             # In a thread: with many assets this takes longer than a frame may wait.

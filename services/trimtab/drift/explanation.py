@@ -98,8 +98,8 @@ def _policy(policy: Policy, event_time_us: int) -> Iterator[Row]:
         if value is not None:
             yield Row(name, plain(value) if isinstance(value, Decimal) else str(value), *_PARAMETERS[name])
     if isinstance(policy, Scheduled):
-        yield Row("last_due", _time(last_us(policy.cron, event_time_us)), "UTC", "the calendar's last time")
-        yield Row("next_due", _time(next_us(policy.cron, event_time_us)), "UTC", "the calendar's next time")
+        yield Row("last_due", time_text(last_us(policy.cron, event_time_us)), "UTC", "the calendar's last time")
+        yield Row("next_due", time_text(next_us(policy.cron, event_time_us)), "UTC", "the calendar's next time")
 
 
 def _scaling(term: Term, policy: Policy, known: Volatility | None) -> Iterator[Row]:
@@ -116,7 +116,8 @@ def _scaling(term: Term, policy: Policy, known: Volatility | None) -> Iterator[R
         yield Row(f"{term.asset} V", plain(known.usual), "per root of a year", "its volatility in the long run")
 
 
-def _time(time_us: int | None) -> str:
+def time_text(time_us: int | None) -> str:
+    """Return a time in UTC microseconds as a person reads it; None is never."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat() if time_us is not None else "never"
 
 

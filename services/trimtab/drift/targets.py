@@ -5,10 +5,12 @@ portfolio.targets when its schedule comes round, from an estimate on market.risk
 then cites the record it used. So whoever holds the topics can work out every record again.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from trimtab.domain.amounts import CONTEXT, ONE, ZERO
+from trimtab.domain.errors import TrimtabError
 from trimtab.domain.ids import derive
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Allocation, Portfolio
@@ -20,6 +22,10 @@ from trimtab.schedule import last_us
 NO_OFFSET = -1
 # Event time that runs back further than this has begun anew: another recording.
 _BACK_US_MAX = 24 * 3_600_000_000
+
+
+class UnestimatedError(TrimtabError):
+    """The estimate that targets need is not there yet; the message says what of it."""
 
 
 def aimed(portfolio: Portfolio, targets: Record[Targets] | None) -> Portfolio:
@@ -41,6 +47,16 @@ def counts(found: Targets, known: Targets | None) -> bool:
     return later and found.due_us != known.due_us
 
 
+def current(records: Iterable[Record[Targets]]) -> Mapping[str, Record[Targets]]:
+    """Return what counts of portfolio.targets, by portfolio; the records are in the order of their offsets."""
+    found: dict[str, Record[Targets]] = {}
+    for record in records:
+        known = found.get(record.message.portfolio_id)
+        if counts(record.message, known.message if known is not None else None):
+            found[record.message.portfolio_id] = record
+    return found
+
+
 def due_us(portfolio: Portfolio, event_time_us: int, known: Targets | None) -> int | None:
     """Return the last time of the schedule if it still has no targets; with a new document it never has."""
     last = last_us(portfolio.allocation.every, event_time_us) if portfolio.allocation is not None else None
@@ -51,16 +67,31 @@ def due_us(portfolio: Portfolio, event_time_us: int, known: Targets | None) -> i
     return last if last > known.due_us or _anew(event_time_us, known) else None
 
 
+def sufficient(risk: Record[Risk] | None, observations_min: int) -> Record[Risk]:
+    """Return the estimate, if targets may be made from it.
+
+    Raises:
+        UnestimatedError: if there is none, or it stands on too few observations.
+
+    """
+    if risk is None:
+        raise UnestimatedError("no risk estimate yet")
+    if risk.message.observations < observations_min:
+        raise UnestimatedError(f"the risk estimate has {risk.message.observations} of {observations_min} observations")
+    return risk
+
+
 def computed(allocation: Allocation, risk: Risk) -> tuple[Decimal, ...]:
     """Return the weights of the allocation's assets under an estimate, on the grid of weights; cash is left out.
 
     Raises:
-        UnallocatableError: if the estimate lacks an asset, or does not allow any weights.
+        UnestimatedError: if the estimate lacks an asset.
+        UnallocatableError: if it does not allow any weights.
 
     """
     unknown = [asset for asset in allocation.assets if asset not in risk.assets]
     if unknown:
-        raise UnallocatableError(f"no estimate of {', '.join(unknown)} yet")
+        raise UnestimatedError(f"no estimate of {', '.join(unknown)} yet")
     still = [asset for asset in allocation.assets if _entry(risk, asset, asset) <= 0]
     if still:
         raise UnallocatableError(f"no volatility in {', '.join(still)}, so no weight by risk")

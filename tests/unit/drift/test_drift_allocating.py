@@ -17,6 +17,7 @@ from trimtab.messages import Frame, Risk, Targets
 from trimtab.ports.topics import Record
 
 HOUR = 3_600.0
+IN_PLACE = (D("0.793388"), D("0.123967"), D("0.082645"))  # BTC, ETH and USDT as `held` has them
 
 
 def parse(document: str, version: int) -> Portfolio:
@@ -133,6 +134,23 @@ async def test_a_new_document_gets_new_targets_and_waits_for_them(world: World) 
     assert [signal.targets_offset for signal in world.sent.signals] == [1]
 
 
+async def test_targets_that_move_away_from_what_is_held_are_traded_by_on_the_next_frame(world: World) -> None:
+    world.estimate(0)
+    world.worker.portfolios.put(held())
+    await world.frame(frame(1, full=True))
+    found = world.targets.pop(0).message
+    kept = replace(found, due_us=found.due_us + 1, weights=IN_PLACE)
+    world.worker.on_targets(Record(kept, "portfolio.targets", 0, 1))
+    await world.frame(frame(2))
+    assert not world.sent.signals
+    assert world.holds("within_band") == 1
+    moved = replace(found, due_us=found.due_us + 2)
+    world.worker.on_targets(Record(moved, "portfolio.targets", 0, 2))
+    world.targets[0] = Record(found, "portfolio.targets", 0, 0)
+    await world.frame(frame(3))
+    assert [(signal.targets_offset, signal.frame_offset) for signal in world.sent.signals] == [(2, 3)]
+
+
 async def test_new_targets_do_not_bring_a_second_signal_on_the_same_state(world: World) -> None:
     world.estimate(0)
     world.worker.portfolios.put(held())
@@ -154,6 +172,17 @@ async def test_what_could_not_be_sent_is_tried_again(world: World) -> None:
     await world.frame(frame(2, seconds=4, full=True))
     assert not world.targets
     await world.frame(frame(3, seconds=5, full=True))
+    assert len(world.targets) == 1
+
+
+async def test_assets_without_weights_are_not_tried_again_on_every_estimate(world: World) -> None:
+    world.estimate(0, BTC="0.5", ETH="0")
+    world.worker.portfolios.put(held())
+    await world.frame(frame(1, full=True))
+    world.estimate(1)
+    await world.frame(frame(2, seconds=59, full=True))
+    assert not world.targets
+    await world.frame(frame(3, seconds=60, full=True))
     assert len(world.targets) == 1
 
 

@@ -9,9 +9,19 @@ from drift_worlds import NOW_US, D, market, portfolio, risk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimtab.domain.errors import TrimtabError
 from trimtab.domain.portfolio import Allocation, Portfolio
 from trimtab.drift.allocation import UnallocatableError
-from trimtab.drift.targets import aimed, computed, counts, due_us, renewed
+from trimtab.drift.targets import (
+    UnestimatedError,
+    aimed,
+    computed,
+    counts,
+    current,
+    due_us,
+    renewed,
+    sufficient,
+)
 from trimtab.messages import Targets
 from trimtab.ports.topics import Record
 
@@ -175,12 +185,39 @@ def test_three_assets_by_the_two_methods_differ_where_correlations_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deviations", "reason"),
-    [({"BTC": D("0.5")}, "no estimate of ETH yet"), ({"BTC": D("0.5"), "ETH": D(0)}, "no volatility in ETH")],
+    ("deviations", "error", "reason"),
+    [
+        ({"BTC": D("0.5")}, UnestimatedError, "no estimate of ETH yet"),
+        ({"BTC": D("0.5"), "ETH": D(0)}, UnallocatableError, "no volatility in ETH"),
+    ],
 )
-def test_an_estimate_that_allows_none_says_why(deviations: dict[str, Decimal], reason: str) -> None:
-    with pytest.raises(UnallocatableError, match=reason):
+def test_an_estimate_that_allows_none_says_why(
+    deviations: dict[str, Decimal], error: type[TrimtabError], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
         computed(HOURLY, risk(deviations).message)
+
+
+def test_an_estimate_that_is_too_young_says_how_young() -> None:
+    known = risk()
+    seen = known.message.observations
+    assert sufficient(known, seen) is known
+    with pytest.raises(UnestimatedError, match=f"has {seen} of {seen + 1} observations"):
+        sufficient(known, seen + 1)
+    with pytest.raises(UnestimatedError, match="no risk estimate yet"):
+        sufficient(None, 1)
+
+
+def test_whoever_reads_all_records_sees_the_same_ones_count() -> None:
+    records = [
+        record(offset=0),
+        record(offset=1, frame_offset=8),
+        record(offset=2, portfolio_id="other"),
+        record(offset=3, due_us=AT_TEN_US + HOUR_US),
+        record(offset=4, due_us=AT_TEN_US - HOUR_US),
+    ]
+    assert {name: found.offset for name, found in current(records).items()} == {"core": 3, "other": 2}
+    assert current([]) == {}
 
 
 def test_a_record_names_the_document_it_was_made_for() -> None:
