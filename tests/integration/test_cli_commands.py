@@ -39,6 +39,7 @@ accounts:
   main: {{venue: binance, api_key: key, secret: secret}}
   other: {{venue: binance, api_key: key2, secret: secret}}
 """
+AT_US = 1_700_000_000_000_000
 PORTFOLIO = "portfolio: core\nquote: USDT\naccounts: [main]\ntargets: {BTC: 0.6, USDT: 0.4}\n"
 
 
@@ -370,11 +371,22 @@ async def test_computed_targets_are_shown_as_soon_as_they_count(settings: Settin
     assert "none yet" in (await asyncio.to_thread(shell.run, "status")).stdout
     weights = (Decimal("0.75"), Decimal("0.25"))
     made = Targets(
-        "t1", "core", 1, 1, 1, 1, 1, -1, "inverse_volatility", ("BTC", "USDT"), weights=weights, computed=weights
+        "t1",
+        "core",
+        1,
+        AT_US,
+        AT_US,
+        1,
+        1,
+        -1,
+        "inverse_volatility",
+        ("BTC", "USDT"),
+        weights=weights,
+        computed=weights,
     )
     publisher = KafkaPublisher(settings.kafka, codec)
     await publisher.publish(made)
-    await publisher.publish(replace(made, event_id="t2", document_version=2, due_us=2))
+    await publisher.publish(replace(made, event_id="t2", document_version=2, due_us=AT_US + 1))
     await publisher.publish(replace(made, event_id="t3", portfolio_id="gone"))
     await publisher.close()
     (ahead,) = (await asyncio.to_thread(shell.document, "status"))["portfolios"]
