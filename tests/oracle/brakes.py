@@ -18,6 +18,7 @@ def braked(market: Market, state: PortfolioState, portfolio: Portfolio) -> str:
     closed = {
         "market_incomplete": not market.complete,
         "halted": state.halted,
+        "targets_missing": not portfolio.targets,
         "orders_in_flight": len(state.open_orders) > 0,
         "not_before": now_us < state.not_before_us,
         "outside_window": not _within(now_us, portfolio),
