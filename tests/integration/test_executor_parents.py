@@ -120,7 +120,7 @@ async def test_an_instrument_that_vanishes_leaves_nothing_open(floor: Floor) -> 
     floor.reconciler()
     await floor.accepted(executor, await floor.trade(Side.SELL, "1", base="ETH"), lifetime_seconds=100)
     await floor.open_order("ETH")
-    floor.instruments = ("BTC",)
+    floor.pairs = (("BTC", "USDT"),)
     await asyncio.sleep(0.3)
     floor.event_offset_us += 101_000_000
     await floor.holds()

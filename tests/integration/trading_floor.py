@@ -12,7 +12,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +33,7 @@ from trimtab.adapters.venues.registry import open_account
 from trimtab.demo.oracle import Verdict, judge
 from trimtab.domain.ids import derive
 from trimtab.domain.orders import ChildOrder, OrderKind, OrderState, ParentOrder, ParentState, Side, TimeInForce
+from trimtab.exchange import instruments
 from trimtab.exchange.journal import JournalContents, read_journal
 from trimtab.executor.accounts import AccountWatch
 from trimtab.executor.desk import Desk
@@ -53,6 +54,7 @@ WAIT_SECONDS_MAX = 60.0
 ENDING_SECONDS_MAX = 15.0
 FRAME_SECONDS = 0.03
 FAST = {"lookup_interval_seconds": 0.05, "lookup_after_ms": 100, "lease_seconds": 3.0, "depth_share_max": "1"}
+PAIRS = (("BTC", "USDT"), ("ETH", "USDT"))  # base, quote
 _numbers = itertools.count(1)
 
 Condition = Callable[[], Any]
@@ -241,7 +243,7 @@ class Floor:
     settings: Settings
     captured: structlog.testing.LogCapture = field(default_factory=structlog.testing.LogCapture)
     event_offset_us: int = 0
-    instruments: tuple[str, ...] = ("BTC", "ETH")
+    pairs: tuple[tuple[str, str], ...] = PAIRS
     market_runs: bool = True
     _running: list[Any] = field(default_factory=list)
     _frames: int = 0
@@ -265,26 +267,28 @@ class Floor:
     def journal(self) -> JournalContents:
         return read_journal(self.exchange.journal)
 
-    async def book(self, base: str = "BTC") -> tuple[list[Any], list[Any]]:
-        async with self.http.get(f"{self.exchange.http}/api/v3/depth?symbol={base}USDT&limit=10") as answer:
+    async def book(self, base: str = "BTC", quote: str = "USDT") -> tuple[list[Any], list[Any]]:
+        async with self.http.get(f"{self.exchange.http}/api/v3/depth?symbol={base}{quote}&limit=10") as answer:
             depth = await answer.json()
         return depth["bids"], depth["asks"]
 
     async def hit(self, order: Any, quantity: str) -> None:
         """Let the counterparty take this much of a resting order (of the exchange's journal), at its price."""
         side = Side.SELL if order.side == "BUY" else Side.BUY
-        await self._take(self.counterparty, side, quantity, order.price)
+        instrument = "/".join(instruments.split(order.symbol))
+        await self._take(self.counterparty, instrument, side, quantity, order.price)
 
     async def by_hand(self, side: Side, quantity: str) -> int:
         """Trade on our account past the ledger, as a person may; return the trade's time."""
         bids, asks = await self.book()
         venue = open_account(self.account, self.settings)
         try:
-            return await self._take(venue, side, quantity, Decimal((asks if side is Side.BUY else bids)[-1][0]))
+            price = Decimal((asks if side is Side.BUY else bids)[-1][0])
+            return await self._take(venue, "BTC/USDT", side, quantity, price)
         finally:
             await venue.close()
 
-    async def _take(self, venue: CcxtVenue, side: Side, quantity: str, price: Decimal) -> int:
+    async def _take(self, venue: CcxtVenue, instrument: str, side: Side, quantity: str, price: Decimal) -> int:
         child = ChildOrder(
             client_order_id=derive("hit", next(_numbers)),
             parent_id="hit",
@@ -297,12 +301,12 @@ class Floor:
             request_time_ms=time.time_ns() // 1_000_000,
             placed_us=0,
         )
-        answer = await venue.place(self.parent_for(side), child)
+        answer = await venue.place(self.parent_for(side, instrument), child)
         assert isinstance(answer, ExecutionReport), answer
         assert answer.filled == Decimal(quantity), answer
         return answer.event_time_us
 
-    def parent_for(self, side: Side) -> ParentOrder:
+    def parent_for(self, side: Side, instrument: str = "BTC/USDT") -> ParentOrder:
         one = Decimal(1)
         return ParentOrder(
             "hit",
@@ -310,9 +314,8 @@ class Floor:
             "counter",
             "binance",
             "counter",
-            "BTC/USDT",
-            "BTC",
-            "USDT",
+            instrument,
+            *instrument.split("/"),
             side,
             one,
             one,
@@ -333,28 +336,29 @@ class Floor:
 
     async def frame(self) -> Frame:
         quotes, rules = [], []
-        for base in self.instruments:
-            step = Decimal("0.00001") if base == "BTC" else Decimal("0.0001")
+        for base, quote in self.pairs:
+            listed = instruments.listed(f"{base}{quote}")
+            assert listed is not None
             bids, asks = (
                 tuple(
                     count
                     for price, size in side
-                    for count in (int(Decimal(price) / Decimal("0.01")), int(Decimal(size) / step))
+                    for count in (int(Decimal(price) / listed.tick), int(Decimal(size) / listed.step))
                 )
-                for side in await self.book(base)
+                for side in await self.book(base, quote)
             )
-            quotes.append(FrameQuote("binance", f"{base}/USDT", self.event_us(), 1, bids, asks))
+            quotes.append(FrameQuote("binance", f"{base}/{quote}", self.event_us(), 1, bids, asks))
             fee = Decimal("0.001")
             rules.append(
                 InstrumentRules(
                     "binance",
-                    f"{base}/USDT",
+                    f"{base}/{quote}",
                     base,
-                    "USDT",
-                    Decimal("0.01"),
-                    step,
-                    step,
-                    Decimal(5),
+                    quote,
+                    listed.tick,
+                    listed.step,
+                    listed.step,
+                    listed.min_notional,
                     fee,
                     fee,
                     tradable=True,
@@ -415,20 +419,23 @@ class Floor:
         name: str = "trade",
         *,
         base: str = "BTC",
+        quote: str = "USDT",
         depends_on: tuple[str, ...] = (),
         account: str = "",
         slippage: str = "0.02",
     ) -> Trade:
-        bids, asks = await self.book(base)
+        bids, asks = await self.book(base, quote)
+        listed = instruments.listed(f"{base}{quote}")
+        assert listed is not None
         touch = Decimal((asks if side is Side.BUY else bids)[0][0])
-        limit = (touch * (1 + side.sign * Decimal(slippage))).quantize(Decimal("0.01"))
+        limit = (touch * (1 + side.sign * Decimal(slippage))).quantize(listed.tick)
         return Trade(
             trade_id=derive("trade", name, next(_numbers)),
             venue="binance",
             account=account or self.account,
-            instrument=f"{base}/USDT",
+            instrument=f"{base}/{quote}",
             base=base,
-            quote="USDT",
+            quote=quote,
             side=side,
             quantity=Decimal(quantity),
             decision_price=(Decimal(bids[0][0]) + Decimal(asks[0][0])) / 2,
@@ -523,13 +530,13 @@ class Floor:
         fills = self.world.ask("SELECT trade_id, quantity, entry_id IS NOT NULL AS booked FROM ledger.fill")
         return "\n".join([*parents, *children, *map(str, fills)])
 
-    async def open_order(self, base: str = "BTC") -> Any:
+    async def open_order(self, base: str = "BTC", quote: str = "USDT") -> Any:
         """Wait for an order of ours that rests at the exchange, and for the ledger to know that; return it."""
 
         def resting() -> Any:
             orders = [o for o in self.journal().orders.values() if o.account == self.account and o.is_open]
             known = {c["client_order_id"] for c in self.children() if c["state"] in {"accepted", "partially_filled"}}
-            return next((o for o in orders if o.symbol == f"{base}USDT" and o.client_order_id in known), None)
+            return next((o for o in orders if o.symbol == f"{base}{quote}" and o.client_order_id in known), None)
 
         return await self.until(resting, "an order rests")
 
@@ -577,16 +584,22 @@ def mistakes(floor: Floor) -> list[Any]:
     return [entry for entry in floor.captured.entries if entry.get("exc_info")]
 
 
-@pytest.fixture(scope="session")
-def still_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A simulated exchange whose market stands still, for all floors of a session; each opens accounts of its own."""
-    folder: Path = tmp_path_factory.mktemp("exchange")
+@contextmanager
+def standing_still(folder: Path, *symbols: str) -> Iterator[Running]:
+    """Run a simulated exchange whose market stands still, with the counterparty's account."""
     counter = {"name": "counter", "api_key": "counter-key", "secret": "counter-secret"}
     counter["balances"] = {"BTC": "1000", "ETH": "10000", "USDT": "100000000"}  # type: ignore[assignment]  # JSON
     accounts = folder / "accounts.json"
     accounts.write_text(json.dumps({"accounts": [counter], "prices": {"BNB": "512.4"}}))
-    options = ("--synthetic", "7", "--symbols", "BTCUSDT,ETHUSDT", "--paused", "--accounts", str(accounts))
+    options = ("--synthetic", "7", "--symbols", ",".join(symbols), "--paused", "--accounts", str(accounts))
     with running(folder, *options) as exchange:
+        yield exchange
+
+
+@pytest.fixture(scope="session")
+def still_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One exchange for all floors of a session; each opens accounts of its own."""
+    with standing_still(tmp_path_factory.mktemp("exchange"), "BTCUSDT", "ETHUSDT") as exchange:
         yield exchange
 
 
@@ -600,6 +613,7 @@ async def open_floor(
     *,
     kind: type[Floor] = Floor,
     fee_asset: str | None = None,
+    pairs: tuple[tuple[str, str], ...] = PAIRS,
     **venue: Any,
 ) -> AsyncIterator[Any]:
     account = f"floor-{next(_numbers)}-{time.monotonic_ns()}"
@@ -611,14 +625,14 @@ async def open_floor(
         chosen = VenueSettings(
             rest_url=rest_url,
             websocket_url=f"ws://{exchange.host}",
-            instruments=("BTC/USDT", "ETH/USDT"),
+            instruments=tuple(f"{base}/{quote}" for base, quote in pairs),
             requests_per_second=200,
             **venue,
         )
         keys = {account: ("secret", f"{account}-key"), "counter": ("counter-secret", "counter-key")}
         accounts = {n: AccountSettings(venue="binance", api_key=key, secret=s) for n, (s, key) in keys.items()}
         settings = Settings(venues={"binance": chosen}, accounts=accounts)
-        floor = kind(exchange, world, http, gateway, rest_url, account, settings)
+        floor = kind(exchange, world, http, gateway, rest_url, account, settings, pairs=pairs)
         async with http.get(f"{exchange.http}/sim/status") as answer:
             floor.event_offset_us = (await answer.json())["market_us"] - floor.event_us()
         await world.add_portfolio(account=account)

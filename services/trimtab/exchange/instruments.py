@@ -30,6 +30,9 @@ class Instrument:
     max_open_orders: int = 200
 
 
+CASH = "USDT"
+"""What prices and depths of the synthetic market come from; a pair without it is priced by its two pairs with it."""
+
 _QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 
 _RULES: dict[str, tuple[str, str, str, str]] = {
@@ -48,7 +51,14 @@ _RULES: dict[str, tuple[str, str, str, str]] = {
     "ATOM": ("0.001", "0.01", "150000", "4.931"),
 }
 
-DEFAULT_SYMBOLS = tuple(f"{base}USDT" for base in _RULES)
+_CROSSES: dict[str, tuple[str, str, str]] = {
+    # symbol: tick, step, smallest notional
+    "ETHBTC": ("0.00001", "0.0001", "0.0001"),
+    "BNBBTC": ("0.000001", "0.001", "0.0001"),
+}
+
+DEFAULT_SYMBOLS = tuple(f"{base}{CASH}" for base in _RULES)
+SYMBOLS = (*DEFAULT_SYMBOLS, *_CROSSES)
 
 
 def split(symbol: str) -> tuple[str, str]:
@@ -63,13 +73,15 @@ def split(symbol: str) -> tuple[str, str]:
 
 
 def listed(symbol: str) -> Instrument | None:
-    """The rules of a listed USDT pair, or None."""
+    """The rules of a listed pair, or None."""
     base, quote = split(symbol)
-    rules = _RULES.get(base)
-    if rules is None or quote != "USDT":
+    if symbol in _CROSSES:
+        tick, step, notional = map(Decimal, _CROSSES[symbol])
+        return Instrument(symbol, base, quote, tick, step, min_notional=notional)
+    if base not in _RULES or quote != CASH:
         return None
-    tick, step, market, _ = rules
-    return Instrument(symbol, base, quote, Decimal(tick), Decimal(step), max_market_quantity=Decimal(market))
+    tick, step, market = map(Decimal, _RULES[base][:3])
+    return Instrument(symbol, base, quote, tick, step, max_market_quantity=market)
 
 
 def start_price(symbol: str) -> Decimal:
@@ -78,9 +90,14 @@ def start_price(symbol: str) -> Decimal:
     Raises ValueError for a symbol that has no rules here.
     """
     base, quote = split(symbol)
-    if base not in _RULES or quote != "USDT":
-        raise ValueError(f"symbol {symbol}: not in the synthetic market; allowed: {', '.join(DEFAULT_SYMBOLS)}")
-    return Decimal(_RULES[base][3])
+    if symbol not in SYMBOLS:
+        raise ValueError(f"symbol {symbol}: not in the synthetic market; allowed: {', '.join(SYMBOLS)}")
+    return start_worth(base) / start_worth(quote)
+
+
+def start_worth(asset: str) -> Decimal:
+    """What a unit of a listed asset is worth where a synthetic market begins, in cash."""
+    return Decimal(1) if asset == CASH else Decimal(_RULES[asset][3])
 
 
 def _finest(values: Iterable[Decimal]) -> Decimal:

@@ -13,7 +13,7 @@ from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import DepthUpdate, Level, MarketEvent, Quote, Snapshot, Trade
 
 _LEVELS = 40
-_TOP_NOTIONAL = 18_000.0  # mean quote units at the best price when calm
+_TOP_VALUE = 18_000.0  # mean at the best price when calm, in cash
 _DEPTH_GROWTH = 0.12  # a level k further out holds 1 + k x this times as much
 _HALF_SPREAD = 0.00006  # of the price, when calm
 _REFRESHED = 6  # levels a side that get a new size in a step
@@ -22,12 +22,16 @@ _EVENTS_MAX = 8
 
 
 class Maker:
-    """The book of one symbol. `start` is the fair price in quote units; `generator` is its own."""
+    """The book of one symbol, with a `generator` of its own.
 
-    def __init__(self, rules: Instrument, start: Decimal, generator: np.random.Generator) -> None:
+    `start` is the first fair price, in quote units; `worth` is what a quote unit is worth then, in cash.
+    """
+
+    def __init__(self, rules: Instrument, start: Decimal, worth: Decimal, generator: np.random.Generator) -> None:
         self._rules = rules
         self._tick, self._step = float(rules.tick), float(rules.step)
         self._fair = float(start)
+        self._top_notional = _TOP_VALUE / float(worth)
         self._generator = generator
         self._heat = 1.0
         self._id = int(generator.integers(1_000_000, 2_000_000))
@@ -101,7 +105,7 @@ class Maker:
                 self._set(side, tick, self._size(index, float(sizes[index])))
 
     def _size(self, index: int, random: float) -> int:
-        notional = _TOP_NOTIONAL * (1 + _DEPTH_GROWTH * index) * random / max(0.5, self._heat)
+        notional = self._top_notional * (1 + _DEPTH_GROWTH * index) * random / max(0.5, self._heat)
         return max(1, round(notional / self._fair / self._step))
 
     def _set(self, side: int, tick: int, size: int) -> None:

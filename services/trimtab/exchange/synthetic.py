@@ -11,16 +11,16 @@ from decimal import Decimal
 
 import numpy as np
 
-from trimtab.exchange.instruments import DEFAULT_SYMBOLS, Instrument, listed, start_price
+from trimtab.exchange.instruments import CASH, DEFAULT_SYMBOLS, Instrument, listed, start_price, start_worth
 from trimtab.exchange.market import MarketEvent
-from trimtab.exchange.prices import Prices
+from trimtab.exchange.prices import Moves, Prices
 from trimtab.exchange.quoting import Maker
 
 STEP_US = 100_000
 
 
 class SyntheticMarket:
-    """An endless market of some of the listed symbols.
+    """An endless market of some of the listed symbols; the price of a pair without cash follows from its two assets.
 
     `volatility` multiplies natural volatility (1 is about BTC 50 % a year), `start_us` dates the first snapshot.
     Raises ValueError for a symbol that is not listed, or a volatility that is not positive.
@@ -56,11 +56,13 @@ class SyntheticMarket:
         """The events, endlessly; every call begins the same market anew."""
         root = np.random.SeedSequence(self._seed)
         price_seed, maker_seed = root.spawn(2)
-        bases = [rules.base for rules in self._instruments.values()]
-        prices = Prices(bases, np.random.default_rng(price_seed), STEP_US / 1e6, self._volatility)
+        pairs = list(self._instruments.values())
+        assets = tuple(dict.fromkeys([*(rules.base for rules in pairs), *(rules.quote for rules in pairs)]))
+        moving = [asset for asset in assets if asset != CASH]
+        prices = Prices(moving, np.random.default_rng(price_seed), STEP_US / 1e6, self._volatility)
         makers = [
-            Maker(rules, self._starts[symbol], np.random.default_rng(child))
-            for (symbol, rules), child in zip(self._instruments.items(), maker_seed.spawn(len(bases)), strict=True)
+            Maker(rules, self._starts[rules.symbol], start_worth(rules.quote), np.random.default_rng(child))
+            for rules, child in zip(pairs, maker_seed.spawn(len(pairs)), strict=True)
         ]
         now_us = self._start_us
         for maker in makers:
@@ -68,8 +70,19 @@ class SyntheticMarket:
         while True:
             moves = prices.step()
             events: list[MarketEvent] = []
-            for maker, change, heat in zip(makers, moves.returns, moves.heat, strict=True):
-                events += maker.step(now_us, now_us + STEP_US, float(change), float(heat))
+            for maker, rules in zip(makers, pairs, strict=True):
+                change, heat = _of_pair(moves, moving, rules)
+                events += maker.step(now_us, now_us + STEP_US, change, heat)
             events.sort(key=lambda event: event.time_us)
             yield from events
             now_us += STEP_US
+
+
+def _of_pair(moves: Moves, moving: Sequence[str], rules: Instrument) -> tuple[float, float]:
+    """How far a pair's price moves in a step (log), and how hot its market is."""
+    base = moving.index(rules.base)
+    change, heat = float(moves.returns[base]), float(moves.heat[base])
+    if rules.quote == CASH:
+        return change, heat
+    quote = moving.index(rules.quote)
+    return change - float(moves.returns[quote]), (heat + float(moves.heat[quote])) / 2

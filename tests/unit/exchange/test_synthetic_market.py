@@ -151,7 +151,34 @@ def test_the_spread_is_wider_when_volatility_is_high() -> None:
     assert np.corrcoef(moves, spreads)[0, 1] > 0.3
 
 
-@pytest.mark.parametrize("symbols", [("FOOUSDT",), ("BTCEUR",), ("NONSENSE",)])
+def test_a_pair_without_cash_costs_what_its_two_assets_do_elsewhere_and_is_as_deep() -> None:
+    market = SyntheticMarket(6, ("BTCUSDT", "ETHUSDT", "ETHBTC"))
+    mid: dict[str, float] = {}
+    values: dict[str, list[float]] = {symbol: [] for symbol in market.instruments}
+    off = []
+    for event in until(market.events(), 60 * SECOND_US):
+        if isinstance(event, Snapshot):
+            values[event.symbol] += [float(price * size) for price, size in event.bids]
+        if isinstance(event, Quote):
+            mid[event.symbol] = float(event.bid + event.ask) / 2
+            if len(mid) == 3:
+                off.append(mid["ETHBTC"] * mid["BTCUSDT"] / mid["ETHUSDT"] - 1)
+    assert len(off) > 1000
+    assert np.quantile(np.abs(off), 0.99) < 0.001
+    assert abs(float(np.mean(off))) < 0.0005
+    in_cash = np.sum(values["ETHBTC"]) * mid["BTCUSDT"]
+    assert 0.3 < in_cash / np.sum(values["ETHUSDT"]) < 3
+
+
+def test_a_pair_without_cash_changes_nothing_of_the_others() -> None:
+    alone, beside = (
+        [event for event in islice(SyntheticMarket(6, symbols).events(), 5000) if event.symbol != "ETHBTC"]
+        for symbols in (("BTCUSDT", "ETHUSDT"), ("BTCUSDT", "ETHUSDT", "ETHBTC"))
+    )
+    assert beside == alone[: len(beside)]
+
+
+@pytest.mark.parametrize("symbols", [("FOOUSDT",), ("BTCEUR",), ("ETHBNB",), ("NONSENSE",)])
 def test_an_unlisted_symbol_is_refused_by_name(symbols: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=symbols[0]):
         SyntheticMarket(1, symbols)
