@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, ledger, processes, tick_to_order, worker
+from trimtab.bench import codec, decisions, estimator, ledger, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.bench.value.measure import Findings, Inputs
@@ -18,6 +18,7 @@ ALONE: dict[str, Callable[[], list[Row]]] = {
     "codec": codec.measure,
     "drift": decisions.measure,
     "worker": worker.measure,
+    "estimator": estimator.measure,
 }
 """Benchmarks that need no other process."""
 ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.measure}

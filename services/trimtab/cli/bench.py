@@ -23,7 +23,7 @@ def bench(
     candles: Annotated[Path, typer.Option(help="value: folder of real candles.")] = Path("../shared/data/genetrader"),
     as_json: Json = False,
 ) -> None:
-    """Measure tick to order, every process, the codec and a decision; goals that are missed are said, not failed.
+    """Measure tick to order, every process, the codec, decisions, risk estimates; goals missed are said, not failed.
 
     `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
     """
@@ -60,10 +60,10 @@ def _print(document: dict[str, Any]) -> None:
         )
         for measure in document["measures"]
     ]
-    table("measures", ("name", "value", "unit", "floor", "ratio", "goal"), rows)
+    table("measures", ("name", "value", "unit", "against", "ratio", "goal"), rows)
     whats = {measure["against"]["what"] for measure in document["measures"] if measure["against"]}
     for what in sorted(whats):
-        typer.echo(f"floor: {what}")
+        typer.echo(f"against: {what}")
     for note in document["notes"]:
         typer.echo(f"not measured: {note}")
     machine = document["machine"]

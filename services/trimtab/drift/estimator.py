@@ -1,41 +1,50 @@
 """The covariance of log returns, from frames alone, as everybody else reads it from market.risk.
 
-Mid prices are sampled on a fixed grid of event time, the last price before each grid point standing for it (previous
-tick, Dacorogna et al. 2001). Returns enter an exponentially weighted average (RiskMetrics, 1996; irregularly spaced
-form), without a mean, annualised. Every step adds a weighted outer product of one vector, so the matrix is positive
-semidefinite by construction, also while assets come and go: an asset without a return takes part with zero, and each
-entry is divided by the root of both assets' weights.
+Prices are looked at on a fixed grid of event time (track.py). At each grid point every asset that is heard of gives one
+averaged return, which overlaps those before: the pre-averaged covariance of Christensen, Kinnebrock & Podolskij
+(2010) in its positive semidefinite form, which noise and asynchronous quotes do not bias much. Each asset has a
+volatility of its own with a short memory (variability.py), all of them correlations with a long one (correlations.py;
+Engle 2002), both without a mean and exponentially weighted. The matrix that is published is positive semidefinite to
+the last digit (semidefinite.py).
 
-A silence of up to ten grid points is one longer return; a longer one is left out, because nobody knows what happened.
+The span of the averages grows with the root of the time since the start (the rate of Jacod et al. 2009) up to the
+horizon, so that there is a rough estimate after seconds. docs/risk.md says what was measured.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from math import isqrt
 
-from trimtab.domain.amounts import ONE, ZERO, quantise
+from trimtab.domain.amounts import ZERO, quantise
 from trimtab.domain.ids import derive
-from trimtab.domain.market import Market
+from trimtab.domain.market import Market, Quote
+from trimtab.drift.correlations import Correlations
 from trimtab.drift.costs import YEAR_SECONDS
+from trimtab.drift.memory import Memory
+from trimtab.drift.semidefinite import rounded
+from trimtab.drift.track import Leap, Track, variance_of
+from trimtab.drift.variability import Variability
 from trimtab.messages import Risk
 from trimtab.settings import DriftSettings
 
-METHOD = "ewma of log mid returns, previous tick"
-STEPS_MAX = 10
-# The long-run level's half-life, in half-lives of the estimate itself.
+METHOD = "pre-averaged log mid returns"
+# Time that goes back further, in grid points, is another recording.
+BACK_POINTS_MAX = 10
+# A silence of fewer points than this is no silence, however short the span.
+PATIENCE_MIN = 10
+# The long-run level's half-life, in half-lives of the volatility.
 LONG_RUN_FACTOR = 24
 
-# Statistics, not money: enough digits that rounding never shows in 18 decimals.
+# Statistics, not money: enough digits that rounding never shows in 18 decimals. Every operation in use is rounded
+# correctly (also ln, exp and sqrt), so that all machines find the same.
 _CONTEXT = Context(prec=34, rounding=ROUND_HALF_EVEN)
-_HALF = Decimal("0.5")
 
 
 @dataclass(slots=True)
-class _Variance:
-    """A long-run variance and the weight behind it, still to be divided by."""
-
-    total: Decimal = ZERO
-    weight: Decimal = ZERO
+class _Asset:
+    track: Track
+    volatility: Variability = field(default_factory=Variability)
 
 
 @dataclass(slots=True)
@@ -46,12 +55,24 @@ class Estimator:
     settings: DriftSettings
     _before: Market = field(default_factory=Market)
     _grid: int | None = None
-    _logs: dict[str, Decimal] = field(default_factory=dict)
-    _counts: dict[str, int] = field(default_factory=dict)
-    _weights: dict[str, Decimal] = field(default_factory=dict)
-    _products: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    _long_run: dict[str, _Variance] = field(default_factory=dict)
+    _age: int = 0  # grid points since the start, also of the worker before
+    _assets: dict[str, _Asset] = field(default_factory=dict)
     _published_us: int | None = None
+    _news: bool = False
+    _half_max: int = field(init=False)  # half the span of an averaged return, in grid points
+    _patience: int = field(init=False)
+    _memory: Memory = field(init=False)
+    _long_memory: Memory = field(init=False)
+    _correlations: Correlations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._half_max = self.settings.risk_span_points // 2
+        self._patience = max(2 * self._half_max, PATIENCE_MIN)
+        with localcontext(_CONTEXT):
+            self._memory = Memory.of(self._points(self.settings.risk_half_life_seconds))
+            self._long_memory = Memory.of(self._memory.half_life * LONG_RUN_FACTOR)
+            half_life = self._points(self.settings.risk_correlation_half_life_seconds)
+            self._correlations = Correlations(Memory.of(half_life))
 
     @property
     def published_us(self) -> int | None:
@@ -60,28 +81,30 @@ class Estimator:
 
     def resume(self, risk: Risk) -> None:
         """Go on from an estimate another worker published: it is the whole memory of an exponential average."""
+        entries, n = iter(risk.covariance), risk.observations
+        found = {(a, b): next(entries) for i, a in enumerate(risk.assets) for b in risk.assets[i:]}
         with localcontext(_CONTEXT):
-            weight = ONE - self._decay(1) ** risk.observations
-            long_weight = ONE - self._decay(LONG_RUN_FACTOR) ** risk.observations
-            entries = iter(risk.covariance)
-            for i, asset in enumerate(risk.assets):
-                self._counts[asset] = risk.observations
-                self._weights[asset] = weight
-                self._long_run[asset] = _Variance(risk.long_run_variance[i] * long_weight, long_weight)
-                for other in risk.assets[i:]:
-                    self._products[asset, other] = next(entries) * weight
+            for asset, long_run in zip(risk.assets, risk.long_run_variance, strict=True):
+                self._assets[asset] = _Asset(self._track(), Variability(found[asset, asset], long_run, n))
+            for (first, second), value in found.items():
+                product = found[first, first] * found[second, second]
+                if product:
+                    self._correlations.put(first, second, value / product.sqrt(), n)
+        self._age = n
         self._published_us = risk.event_time_us
 
     def observe(self, market: Market) -> Risk | None:
-        """Take the market after one more frame; return an estimate when one is due."""
+        """Take the market after one more frame; return an estimate when one is due and there is something new."""
         grid = market.event_time_us // self._step_us()
         if self._went_back(grid):
-            self._grid, self._logs, self._published_us = None, {}, None
+            self._grid, self._published_us = None, None
+            for asset in self._assets.values():
+                asset.track = self._track()
         if self._grid is None:
             self._grid = grid
         elif grid > self._grid and self._before.complete:
             with localcontext(_CONTEXT):
-                self._sample(_mids(self._before, self.quote), grid - self._grid)
+                self._advance(grid - self._grid)
             self._grid = grid
         self._before = market
         return self._estimate(market) if self._due(market.event_time_us) else None
@@ -89,93 +112,119 @@ class Estimator:
     def _went_back(self, grid: int) -> bool:
         """Tell whether time began anew (another recording): what was seen last then says nothing of what comes now."""
         published = (self._published_us or 0) // self._step_us()
-        return grid < max(self._grid or 0, published) - STEPS_MAX
+        return grid < max(self._grid or 0, published) - BACK_POINTS_MAX
 
-    def _sample(self, mids: Mapping[str, Decimal], steps: int) -> None:
-        listed = {rules.base for rules in self._before.instruments.values()}
-        for asset in sorted(set(self._counts) - listed):
-            self._forget(asset)
-        if steps > STEPS_MAX:
-            self._logs = {}  # the price before the silence says nothing about the grid point after it
-            return
-        logs = {asset: mid.ln() for asset, mid in mids.items()}
-        self._add({asset: log - self._logs[asset] for asset, log in logs.items() if asset in self._logs}, steps)
-        # An asset whose book is empty for a moment keeps its last price; one that is no longer listed is forgotten.
-        self._logs = {asset: log for asset, log in {**self._logs, **logs}.items() if asset in listed}
+    def _advance(self, points: int) -> None:
+        """Pass so many grid points, all of which the market before stands for."""
+        rules = self._before.instruments.values()
+        listed = {rule.base for rule in rules if rule.quote == self.quote}
+        for name in sorted(set(self._assets) - listed):
+            del self._assets[name]
+            self._correlations.forget(name)
+        quotes = _quotes(self._before, self.quote)
+        for name in sorted(set(quotes) - set(self._assets)):
+            self._assets[name] = _Asset(self._track())
+        told = min(points, self._patience + 1)
+        for _ in range(told):
+            self._pass(quotes)
+        for asset in self._assets.values():
+            asset.track.rest(points - told)
 
-    def _add(self, returns: Mapping[str, Decimal], steps: int) -> None:
-        """Add one observation over so many steps of the grid."""
-        years = steps * self._step_us() / (YEAR_SECONDS * 1_000_000)
-        keep, keep_long = self._decay(1) ** steps, self._decay(LONG_RUN_FACTOR) ** steps
-        for pair in self._products:
-            self._products[pair] *= keep
-        for asset in self._weights:
-            self._weights[asset] *= keep
-            self._long_run[asset].total *= keep_long
-            self._long_run[asset].weight *= keep_long
-        names = sorted(returns)
-        for i, asset in enumerate(names):
-            self._counts[asset] = self._counts.get(asset, 0) + 1
-            self._weights[asset] = self._weights.get(asset, ZERO) + ONE - keep
-            for other in names[i:]:
-                product = returns[asset] * returns[other] / years
-                self._products[asset, other] = self._products.get((asset, other), ZERO) + (ONE - keep) * product
-            long_run = self._long_run.setdefault(asset, _Variance())
-            long_run.total += (ONE - keep_long) * returns[asset] ** 2 / years
-            long_run.weight += ONE - keep_long
+    def _pass(self, quotes: Mapping[str, Quote]) -> None:
+        self._age += 1
+        half = self._half()
+        root = (self._years() * variance_of(half)).sqrt()
+        scores: dict[str, Decimal] = {}
+        for name, asset in self._assets.items():
+            leap = asset.track.sample(quotes.get(name), moving=bool(asset.volatility.variance))
+            if leap is not None:
+                self._leap(asset.volatility, leap)
+            found = asset.track.averaged(half)
+            if found is not None:
+                scores[name] = asset.volatility.learn(found / root, self._memory, self._long_memory)
+        self._correlations.learn(scores)
+        self._news = self._news or bool(scores)
+
+    def _leap(self, volatility: Variability, leap: Leap) -> None:
+        """Learn from the return over a silence, of which the first `patience` points were counted as standing still."""
+        if leap.points > self._memory.half_life:
+            return  # by now the estimate would have been half forgotten: nobody knows what happened
+        points = max(min(leap.points - self._patience, self._patience), 1)
+        rate = leap.change / (self._years() * leap.points).sqrt()
+        stretch = Decimal(self._patience + points) / points
+        volatility.learn(rate, self._memory, self._long_memory, points=points, stretch=stretch)
 
     def _estimate(self, market: Market) -> Risk | None:
-        assets = tuple(sorted(a for a, n in self._counts.items() if n >= self.settings.risk_observations_min))
+        known = {name: asset.volatility for name, asset in self._assets.items()}
+        least = self.settings.risk_observations_min
+        assets = tuple(sorted(name for name, found in known.items() if found.count >= least))
         if not assets:
             return None
-        self._published_us = market.event_time_us
+        self._published_us, self._news = market.event_time_us, False
         with localcontext(_CONTEXT):
-            roots = {asset: self._weights[asset].sqrt() for asset in assets}
-            covariance = tuple(
-                quantise(self._products.get((a, b), ZERO) / (roots[a] * roots[b]))
-                for i, a in enumerate(assets)
-                for b in assets[i:]
-            )
-            long_run = tuple(quantise(self._long_run[a].total / self._long_run[a].weight) for a in assets)
+            covariance = self._covariance({name: known[name].variance for name in assets})
         return Risk(
             event_id=derive("risk", self.quote, market.offset, market.event_time_us),
             event_time_us=market.event_time_us,
             frame_offset=market.offset,
             quote=self.quote,
-            method=f"{METHOD}; half-life {self.settings.risk_half_life_seconds:g} s",
-            observations=min(self._counts[asset] for asset in assets),
+            method=self._method(),
+            observations=max(known[name].count for name in assets),
             assets=assets,
             covariance=covariance,
-            long_run_variance=long_run,
+            long_run_variance=tuple(quantise(known[name].long_run) for name in assets),
+        )
+
+    def _covariance(self, variances: Mapping[str, Decimal]) -> tuple[Decimal, ...]:
+        """Return the upper triangle; an asset that never moved has zeros."""
+        moving = [name for name, variance in variances.items() if variance]
+        correlations = self._correlations.matrix(moving, self._half())
+        matrix = rounded(correlations, [variances[name] for name in moving])
+        place = {name: index for index, name in enumerate(moving)}
+        names = tuple(variances)
+        return tuple(
+            matrix[place[a]][place[b]] if a in place and b in place else ZERO
+            for i, a in enumerate(names)
+            for b in names[i:]
+        )
+
+    def _method(self) -> str:
+        known = self.settings
+        return (
+            f"{METHOD}, {known.risk_span_points} points of {known.risk_sample_seconds:g} s; half-life"
+            f" {known.risk_half_life_seconds:g} s, of correlations {known.risk_correlation_half_life_seconds:g} s"
         )
 
     def _due(self, event_time_us: int) -> bool:
         pause_us = int(self.settings.risk_publish_seconds * 1_000_000)
-        return self._published_us is None or event_time_us >= self._published_us + pause_us
+        return self._news and (self._published_us is None or event_time_us >= self._published_us + pause_us)
 
-    def _forget(self, asset: str) -> None:
-        for kept in (self._counts, self._weights, self._long_run):
-            kept.pop(asset, None)
-        self._products = {pair: value for pair, value in self._products.items() if asset not in pair}
+    def _track(self) -> Track:
+        return Track(self._patience)
+
+    def _half(self) -> int:
+        return min(self._half_max, max(isqrt(self._age), 1))
+
+    def _points(self, seconds: float) -> Decimal:
+        return Decimal(str(seconds)) / Decimal(str(self.settings.risk_sample_seconds))
 
     def _step_us(self) -> int:
         return int(self.settings.risk_sample_seconds * 1_000_000)
 
-    def _decay(self, factor: int) -> Decimal:
-        """Return what is left of a weight after one step of the grid."""
-        half_life = Decimal(str(self.settings.risk_half_life_seconds)) * factor
-        return _HALF ** (Decimal(str(self.settings.risk_sample_seconds)) / half_life)
+    def _years(self) -> Decimal:
+        """Return the length of one step of the grid."""
+        return self._step_us() / (YEAR_SECONDS * 1_000_000)
 
 
-def _mids(market: Market, quote: str) -> dict[str, Decimal]:
-    """Return the mid of every asset priced in this currency; the first venue in order of name speaks for an asset."""
-    mids: dict[str, Decimal] = {}
+def _quotes(market: Market, quote: str) -> dict[str, Quote]:
+    """Return the book of every asset priced in this currency; the first venue in order of name speaks for an asset."""
+    found: dict[str, Quote] = {}
     for key in sorted(market.quotes):
-        found = market.quotes[key]
-        rules = found.instrument
-        if rules.quote == quote and rules.base not in mids and found.fault() is None:
-            mids[rules.base] = found.mid
-    return mids
+        shown = market.quotes[key]
+        rules = shown.instrument
+        if rules.quote == quote and rules.base not in found and shown.fault() is None:
+            found[rules.base] = shown
+    return found
 
 
 def currencies(market: Market) -> tuple[str, ...]:

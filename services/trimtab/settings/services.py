@@ -43,8 +43,10 @@ class DriftSettings(Section):
     landing: Decimal = Field(Decimal("0.75"), ge=0, le=1)
     safety_factor: Factor = Decimal(1)
     impact_coefficient: Factor = Decimal("0.7")  # Y of the square-root law, 0.5 to 1
-    risk_half_life_seconds: Lasting = 3_600.0
-    risk_sample_seconds: Lasting = 1.0
+    risk_half_life_seconds: Lasting = 3_600.0  # of volatilities
+    risk_correlation_half_life_seconds: Lasting = 21_600.0
+    risk_sample_seconds: float = Field(1.0, ge=0.05, le=86_400)
+    risk_span_points: int = Field(60, ge=2, le=2_000)  # samples that one averaged return spans
     risk_observations_min: int = Field(10, ge=2, le=1_000_000)
     risk_publish_seconds: Lasting = 5.0
 

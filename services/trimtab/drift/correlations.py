@@ -1,0 +1,117 @@
+"""How assets move together: a slow average of the products of their standardised returns, pulled to its mean.
+
+Returns in standard deviations, volatility and correlation each with a half-life of its own: Engle (2002). A few
+returns make correlations of many assets too far apart and their matrix singular, so each is shrunk towards the mean
+of all (Ledoit & Wolf 2004), by the share of its spread that chance explains (the variance of a sample correlation, as
+Schaefer & Strimmer 2005 weigh it).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from trimtab.domain.amounts import ONE, ZERO
+from trimtab.drift.memory import Memory
+from trimtab.drift.semidefinite import Matrix, definite
+
+# No correlation is quite 1: this much of the identity keeps the matrix away from singular.
+RIDGE = Decimal("1e-9")
+# Averaged returns overlap: they are worth one return of its own every 151/140 half-spans (Jacod et al. 2009: the
+# variance of the pre-averaged estimator with the triangular weight).
+_OVERLAP = Decimal("1.0786")
+_HALVINGS_MAX = 30
+
+
+@dataclass(slots=True)
+class Pair:
+    """The mean product of two assets' standardised returns, over so many points."""
+
+    product: Decimal = ZERO
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Correlations:
+    """Every pair (a, b), a <= b, of assets that moved at the same time. Runs under the caller's decimal context.
+
+    A pair of which one asset is silent keeps what is known of it.
+    """
+
+    memory: Memory
+    pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+
+    def learn(self, scores: Mapping[str, Decimal]) -> None:
+        """Take the standardised returns of one grid point, of all assets that have one."""
+        names = sorted(scores)
+        for i, first in enumerate(names):
+            score = scores[first]
+            for second in names[i:]:
+                pair = self.pairs.get((first, second))
+                if pair is None:
+                    pair = self.pairs[first, second] = Pair()
+                pair.count += 1
+                pair.product += self.memory.weight(pair.count) * (score * scores[second] - pair.product)
+
+    def put(self, first: str, second: str, correlation: Decimal, count: int) -> None:
+        """Begin with a known correlation; `first` <= `second`."""
+        self.pairs[first, second] = Pair(correlation, count)
+
+    def forget(self, asset: str) -> None:
+        """Forget all pairs of an asset."""
+        self.pairs = {names: pair for names, pair in self.pairs.items() if asset not in names}
+
+    def matrix(self, names: Sequence[str], half: int) -> Matrix:
+        """Return the correlations of these assets (sorted), positive definite.
+
+        `half` is half the span of the returns, in points. Pairs that never moved at the same time have the mean.
+        """
+        found = self._found(names)
+        worth = {place: self._worth(names, place, half) for place in found}
+        total = sum(worth.values(), ZERO)
+        mean = sum((value * worth[place] for place, value in found.items()), ZERO) / total if found else ZERO
+        mean = max(mean, -ONE / max(len(names) - 1, 1))
+        chance = {place: (ONE - mean * mean) ** 2 / value for place, value in worth.items()}
+        spread = sum(((found[place] - mean) ** 2 - chance[place] for place in found), ZERO) / max(len(found), 1)
+        excess = {place: (value - mean) * _kept(chance[place], max(spread, ZERO)) for place, value in found.items()}
+        return _definite(len(names), mean, excess)
+
+    def _found(self, names: Sequence[str]) -> dict[tuple[int, int], Decimal]:
+        roots = [self.pairs[name, name].product.sqrt() for name in names]
+        return {
+            (i, j): self.pairs[names[i], names[j]].product / (roots[i] * roots[j])
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+            if (names[i], names[j]) in self.pairs
+        }
+
+    def _worth(self, names: Sequence[str], place: tuple[int, int], half: int) -> Decimal:
+        """Return how many returns that do not overlap a pair's average is worth."""
+        pair = self.pairs[names[place[0]], names[place[1]]]
+        return self.memory.length(pair.count) / (_OVERLAP * half)
+
+
+def _kept(chance: Decimal, spread: Decimal) -> Decimal:
+    """Return the share of a correlation's distance from the mean that is not chance."""
+    return spread / (spread + chance) if spread + chance else ONE
+
+
+def _definite(size: int, mean: Decimal, excess: Mapping[tuple[int, int], Decimal]) -> Matrix:
+    """Return the matrix with these distances from the mean, as much nearer to it as makes it positive definite.
+
+    Averages over the same points give a positive definite one at once. Assets that were silent or listed at different
+    times need not; halfway to the mean again and again leads to one correlation for all, which is positive definite.
+    """
+    share = ONE
+    for _ in range(_HALVINGS_MAX):
+        matrix = _spread_out(size, mean, excess, share)
+        if definite(matrix, RIDGE / 2):
+            return matrix
+        share /= 2
+    return _spread_out(size, mean, excess, ZERO)
+
+
+def _spread_out(size: int, mean: Decimal, excess: Mapping[tuple[int, int], Decimal], share: Decimal) -> Matrix:
+    matrix = [[ONE if i == j else (ONE - RIDGE) * mean for j in range(size)] for i in range(size)]
+    for (i, j), value in excess.items():
+        matrix[i][j] = matrix[j][i] = (ONE - RIDGE) * (mean + share * value)
+    return matrix
