@@ -43,6 +43,7 @@ class Correlations:
     def learn(self, scores: Mapping[str, Decimal]) -> None:
         """Take the standardised returns of one grid point, of all assets that have one."""
         names = sorted(scores)
+        weights: dict[int, Decimal] = {}  # most pairs have the same count
         for i, first in enumerate(names):
             score = scores[first]
             for second in names[i:]:
@@ -50,7 +51,10 @@ class Correlations:
                 if pair is None:
                     pair = self.pairs[first, second] = Pair()
                 pair.count += 1
-                pair.product += self.memory.weight(pair.count) * (score * scores[second] - pair.product)
+                weight = weights.get(pair.count)
+                if weight is None:
+                    weight = weights[pair.count] = self.memory.weight(pair.count)
+                pair.product += weight * (score * scores[second] - pair.product)
 
     def put(self, first: str, second: str, correlation: Decimal, count: int) -> None:
         """Begin with a known correlation; `first` <= `second`."""
@@ -76,12 +80,17 @@ class Correlations:
         return _definite(len(names), mean, excess)
 
     def _found(self, names: Sequence[str]) -> dict[tuple[int, int], Decimal]:
-        roots = [self.pairs[name, name].product.sqrt() for name in names]
+        """Return the correlations that are known, by place in the upper triangle.
+
+        Where two assets were not heard of at the same points, their products' mean may exceed those of their squares.
+        """
+        squares = (self.pairs.get((name, name)) for name in names)
+        roots = [square.product.sqrt() if square is not None else ZERO for square in squares]
         return {
-            (i, j): self.pairs[names[i], names[j]].product / (roots[i] * roots[j])
+            (i, j): max(-ONE, min(self.pairs[names[i], names[j]].product / (roots[i] * roots[j]), ONE))
             for i in range(len(names))
             for j in range(i + 1, len(names))
-            if (names[i], names[j]) in self.pairs
+            if (names[i], names[j]) in self.pairs and roots[i] and roots[j]
         }
 
     def _worth(self, names: Sequence[str], place: tuple[int, int], half: int) -> Decimal:
@@ -99,7 +108,8 @@ def _definite(size: int, mean: Decimal, excess: Mapping[tuple[int, int], Decimal
     """Return the matrix with these distances from the mean, as much nearer to it as makes it positive definite.
 
     Averages over the same points give a positive definite one at once. Assets that were silent or listed at different
-    times need not; halfway to the mean again and again leads to one correlation for all, which is positive definite.
+    times need not; halfway to the mean again and again leads to one correlation for all, whose pivots are the ridge or
+    more, because `mean` is from -1 / (size - 1) to 1.
     """
     share = ONE
     for _ in range(_HALVINGS_MAX):

@@ -23,7 +23,7 @@ from trimtab.drift.correlations import Correlations
 from trimtab.drift.costs import YEAR_SECONDS
 from trimtab.drift.memory import Memory
 from trimtab.drift.semidefinite import rounded
-from trimtab.drift.track import Leap, Track, variance_of
+from trimtab.drift.track import Leap, Track, doubt_of, variance_of
 from trimtab.drift.variability import Variability
 from trimtab.messages import Risk
 from trimtab.settings import DriftSettings
@@ -61,6 +61,7 @@ class Estimator:
     _news: bool = False
     _half_max: int = field(init=False)  # half the span of an averaged return, in grid points
     _patience: int = field(init=False)
+    _doubt: Decimal = field(init=False)
     _memory: Memory = field(init=False)
     _long_memory: Memory = field(init=False)
     _correlations: Correlations = field(init=False)
@@ -69,6 +70,7 @@ class Estimator:
         self._half_max = self.settings.risk_span_points // 2
         self._patience = max(2 * self._half_max, PATIENCE_MIN)
         with localcontext(_CONTEXT):
+            self._doubt = doubt_of(Decimal(str(self.settings.risk_sample_seconds)))
             self._memory = Memory.of(self._points(self.settings.risk_half_life_seconds))
             self._long_memory = Memory.of(self._memory.half_life * LONG_RUN_FACTOR)
             half_life = self._points(self.settings.risk_correlation_half_life_seconds)
@@ -200,7 +202,7 @@ class Estimator:
         return self._news and (self._published_us is None or event_time_us >= self._published_us + pause_us)
 
     def _track(self) -> Track:
-        return Track(self._patience)
+        return Track(self._patience, self._doubt)
 
     def _half(self) -> int:
         return min(self._half_max, max(isqrt(self._age), 1))

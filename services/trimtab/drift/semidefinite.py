@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import mul
 
 from trimtab.domain.amounts import SCALE, ZERO, quantise
 
@@ -19,9 +20,9 @@ def definite(matrix: Sequence[Sequence[Decimal]], least: Decimal) -> bool:
     for i, row in enumerate(matrix):
         scaled: list[Decimal] = []  # the row of L times D
         for j in range(i):
-            scaled.append(row[j] - sum((a * b for a, b in zip(scaled, lower[j], strict=True)), ZERO))
+            scaled.append(row[j] - sum(map(mul, scaled, lower[j]), ZERO))
         unit = [value / pivot for value, pivot in zip(scaled, pivots, strict=True)]
-        pivot = row[i] - sum((a * b for a, b in zip(scaled, unit, strict=True)), ZERO)
+        pivot = row[i] - sum(map(mul, scaled, unit), ZERO)
         if pivot < least:
             return False
         lower.append(unit)
@@ -38,7 +39,9 @@ def rounded(correlations: Sequence[Sequence[Decimal]], variances: Sequence[Decim
     """
     size = len(variances)
     roots = [variance.sqrt() for variance in variances]
-    matrix = [[quantise(correlations[i][j] * roots[i] * roots[j]) for j in range(size)] for i in range(size)]
+    matrix = [[ZERO] * size for _ in variances]
     for i, variance in enumerate(variances):
         matrix[i][i] = quantise(variance) + size * SCALE
+        for j in range(i):
+            matrix[i][j] = matrix[j][i] = quantise(correlations[i][j] * roots[i] * roots[j])
     return matrix

@@ -14,11 +14,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trimtab.domain.amounts import ZERO
+from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.market import Level, Quote
 
-# Fifty times what a liquid asset moves in a second; smaller misprints drown in the average.
-DOUBT = Decimal("0.005")
+# Per root of a second, of which it is fifty times what a liquid asset moves; smaller misprints drown in the average.
+_DOUBT = Decimal("0.005")
 # Sums of logs on this scale are exact for centuries, so a return does not depend on when its sum began.
 _LOG_SCALE = Decimal("1e-20")
 _DOUBTED_MAX = 3
@@ -40,11 +40,14 @@ class Leap:
 class Track:
     """Remembers as many grid points as `patience`, the longest span. Runs under the caller's decimal context.
 
+    `doubt` is the log return from which on a price waits for the next book to confirm it.
+
     An asset whose book has not changed for more than `patience` points is silent: it gives no returns, and when it is
     heard of again, one return over the whole silence; then its averages begin anew.
     """
 
     patience: int
+    doubt: Decimal
     _book: Book | None = None
     _believed: Decimal | None = None
     _doubted: list[Decimal] = field(default_factory=list)
@@ -99,7 +102,7 @@ class Track:
             self._book = book
             log = quote.mid.ln().quantize(_LOG_SCALE)
             near = [known for known in (self._believed, *self._doubted[-1:]) if known is not None]
-            if all(abs(log - known) > DOUBT for known in near):
+            if all(abs(log - known) > self.doubt for known in near):
                 self._doubted.append(log)
                 if len(self._doubted) < _DOUBTED_MAX:
                     return False
@@ -107,6 +110,11 @@ class Track:
         self._believed = log
         self._doubted.clear()
         return True
+
+
+def doubt_of(seconds: Decimal) -> Decimal:
+    """Return how large a log return between grid points so far apart is not believed at once."""
+    return _DOUBT * max(seconds, ONE).sqrt()
 
 
 def variance_of(half: int) -> Decimal:

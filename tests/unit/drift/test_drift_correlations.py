@@ -96,6 +96,27 @@ def test_a_newcomer_does_not_disturb_what_is_known() -> None:
     np.testing.assert_allclose(after[:3, :3], before, atol=0.03)
 
 
+def test_assets_that_were_heard_of_at_different_times_are_not_correlated_beyond_one() -> None:
+    """Both move much together, then the first hardly at all alone: its squares say little of what they shared."""
+    with localcontext(prec=34):
+        found = Correlations(Memory.of(D(20)))
+        found.learn({"A": D(5), "B": D(5)})
+        for _ in range(6):
+            found.learn({"A": D("0.1")})
+        (one, both), (again, other) = found.matrix(("A", "B"), 3)
+    assert one == other == 1
+    assert 0.99 < both == again < 1
+
+
+def test_a_pair_of_which_one_has_no_squares_yet_has_the_mean() -> None:
+    with localcontext(prec=34):
+        found = Correlations(Memory.of(D(20)))
+        for score in (D(1), D(-1), D(1)):
+            found.learn({"A": score, "B": score, "C": D(0)})
+        for names in (("A", "B", "C"), ("A", "B", "D")):
+            assert found.matrix(names, 1)[0][2] == found.matrix(names, 1)[0][1]
+
+
 def test_what_is_forgotten_is_gone() -> None:
     found = learnt(10)
     found.forget("B")

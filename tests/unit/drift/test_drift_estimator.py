@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
+import hypothesis
 import numpy as np
 import pytest
 from drift_worlds import NOW_US, instrument, quote
+from hypothesis import strategies as st
 
 from trimtab.domain.market import Market, Quote
 from trimtab.drift.costs import YEAR_SECONDS
@@ -243,6 +245,78 @@ def test_an_asset_that_is_heard_of_again_is_as_variable_as_it_was() -> None:
     found = last(silent(2_000, quiet=range(1_500, 1_900)), settings)
     through = last(walk(2_000, names=("BTC", "ETH", "SOL"), seed=6)[1], settings)
     assert variance(found, "SOL") == pytest.approx(variance(through, "SOL"), rel=0.35)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1, 10.0])
+def test_a_single_print_however_wrong_changes_next_to_nothing(factor: float) -> None:
+    clean = noisy(600)
+    spoilt = list(clean)
+    for at in (1, 30, 599, 400):
+        wrong = float(clean[at].quotes["binance:BTC/USDT"].mid) * factor
+        spoilt[at] = book({"BTC": wrong}, at, seconds=at)
+    assert variance(last(spoilt, USUAL)) == pytest.approx(variance(last(clean, USUAL)), rel=0.02)
+
+
+def test_a_jump_has_entered_when_half_a_span_has_passed_and_a_book_has_confirmed_it() -> None:
+    calm = noisy(1_200)
+    level = float(calm[-1].quotes["binance:BTC/USDT"].mid) * 1.02
+    jumped = [*calm, *noisy(31, begin=1_200, level=level, seed=3)]
+    on = [*calm, *noisy(31, begin=1_200, level=level / 1.02, seed=3)]
+    assert variance(last(jumped, USUAL)) > 1.1 * variance(last(on, USUAL))
+
+
+def test_an_asset_that_never_moved_may_begin_to_after_an_outage() -> None:
+    still = [book({"BTC": mid, "USDC": 1.0}, i, seconds=i) for i, mid in enumerate(100 + np.arange(30) % 3 / 100)]
+    after = [book({"BTC": 100.2, "USDC": 1.001 + i % 2 * 1e-6}, 400 + i, seconds=400 + i) for i in range(5)]
+    found = last([*still, *after])
+    assert found.assets == ("BTC", "USDC")
+    assert variance(found, "USDC") > 0
+    assert semidefinite(exact(found))
+
+
+def rows(moves: list[list[int]]) -> np.ndarray:
+    """Log prices out of moves in hundredths of a basis point, or so: no sum is just what is doubted."""
+    return np.cumsum(np.array(moves, dtype=float) * 1.0001e-6, axis=0)
+
+
+points = st.tuples(st.lists(st.integers(-900, 900), min_size=3, max_size=3), st.sampled_from((0, 1, 1, 1, 3, 25)))
+
+
+def scenes(scene: list[tuple[list[int], int]], names: tuple[str, ...], levels: tuple[float, ...]) -> list[Market]:
+    """One market after so many seconds each; the first asset is also quoted wrongly, the last one seldom."""
+    logs, times = rows([moves for moves, _ in scene]), np.cumsum([pause for _, pause in scene])
+    markets = []
+    for i, (log, at) in enumerate(zip(logs, times, strict=True)):
+        wrong = 1.2 if i % 17 == 9 else 1.0
+        shown = np.exp([log[0], log[1], logs[i - i % 4][2]]) * (wrong, 1.0, 1.0) * levels
+        markets.append(book(dict(zip(names, shown, strict=True)), i, seconds=int(at)))
+    return markets
+
+
+@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.given(st.lists(points, min_size=20, max_size=60))
+def test_whatever_the_market_does_the_matrix_is_positive_semidefinite(scene: list[tuple[list[int], int]]) -> None:
+    for risk in run(Estimator("USDT", FLAT), scenes(scene, ("BTC", "ETH", "SOL"), (1e5, 1e5, 1e5))):
+        assert semidefinite(exact(risk))
+
+
+@hypothesis.settings(deadline=None, max_examples=30)
+@hypothesis.given(st.lists(points, min_size=30, max_size=60))
+def test_names_and_units_of_price_do_not_matter(scene: list[tuple[list[int], int]]) -> None:
+    usual, renamed, scaled = (
+        list(run(Estimator("USDT", FLAT), scenes(scene, names, levels)))
+        for names, levels in (
+            (("A", "B", "C"), (1e5, 1e5, 1e5)),
+            (("C", "A", "B"), (1e5, 1e5, 1e5)),
+            (("A", "B", "C"), (1e6, 1e5, 1e7)),
+        )
+    )
+    assert len(usual) == len(renamed) == len(scaled)
+    for plain, other, larger in zip(usual, renamed, scaled, strict=True):
+        if plain.assets == ("A", "B", "C"):
+            turned = matrix(other)[np.ix_([2, 0, 1], [2, 0, 1])]
+            np.testing.assert_allclose(turned, matrix(plain), rtol=1e-12, atol=1e-17)
+            np.testing.assert_allclose(matrix(larger), matrix(plain), rtol=1e-3, atol=1e-6)  # prices are rounded
 
 
 def exact(risk: Risk) -> list[list[Fraction]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.domain.market import Quote
-from trimtab.drift.track import Leap, Track, variance_of
+from trimtab.drift.track import Leap, Track, doubt_of, variance_of
 
 RULES = instrument("BTC")
 PATIENCE = 10
@@ -25,7 +25,7 @@ def follow(
     mids: Iterable[float | None], track: Track | None = None, *, moving: bool = True
 ) -> tuple[Track, list[Leap]]:
     """Sample these mids, one a grid point; None: the book cannot be used."""
-    track, leaps = track or Track(PATIENCE), []
+    track, leaps = track or Track(PATIENCE, D("0.005")), []
     with localcontext(prec=34):
         for mid in mids:
             leap = track.sample(None if mid is None else book(mid), moving=moving)
@@ -68,6 +68,12 @@ def test_of_three_that_are_far_from_each_other_the_middle_one_is_believed() -> N
 def test_a_track_that_begins_with_a_bad_print_begins_with_the_second_price() -> None:
     track, _ = follow([150, 100, 100.01, 100.02])
     assert ratios(track, 4) == [100.01, 100.02]
+
+
+def test_the_rarer_the_points_the_larger_a_move_is_believed_at_once() -> None:
+    with localcontext(prec=34):
+        assert doubt_of(D("0.2")) == doubt_of(D(1)) < D("0.01")
+        assert doubt_of(D(400)) == 20 * doubt_of(D(1))
 
 
 def test_an_asset_that_never_moves_is_believed_in_the_end() -> None:
