@@ -70,13 +70,18 @@ class Correlations:
         `half` is half the span of the returns, in points. Pairs that never moved at the same time have the mean.
         """
         found = self._found(names)
-        worth = {place: self._worth(names, place, half) for place in found}
-        total = sum(worth.values(), ZERO)
-        mean = sum((value * worth[place] for place, value in found.items()), ZERO) / total if found else ZERO
+        counts = {(i, j): self.pairs[names[i], names[j]].count for i, j in found}
+        worths = {count: self._worth(count, half) for count in set(counts.values())}
+        total = sum((worths[count] for count in counts.values()), ZERO)
+        mean = sum((value * worths[counts[place]] for place, value in found.items()), ZERO) / total if found else ZERO
         mean = max(mean, -ONE / max(len(names) - 1, 1))
-        chance = {place: (ONE - mean * mean) ** 2 / value for place, value in worth.items()}
-        spread = sum(((found[place] - mean) ** 2 - chance[place] for place in found), ZERO) / max(len(found), 1)
-        excess = {place: (value - mean) * _kept(chance[place], max(spread, ZERO)) for place, value in found.items()}
+        free = (ONE - mean * mean) ** 2
+        chances = {count: free / worth for count, worth in worths.items()}
+        away = {place: value - mean for place, value in found.items()}
+        spread = sum((value * value - chances[counts[place]] for place, value in away.items()), ZERO)
+        spread = max(spread / max(len(found), 1), ZERO)
+        kept = {count: _kept(chance, spread) for count, chance in chances.items()}
+        excess = {place: value * kept[counts[place]] for place, value in away.items()}
         return _definite(len(names), mean, excess)
 
     def _found(self, names: Sequence[str]) -> dict[tuple[int, int], Decimal]:
@@ -93,10 +98,9 @@ class Correlations:
             if (names[i], names[j]) in self.pairs and roots[i] and roots[j]
         }
 
-    def _worth(self, names: Sequence[str], place: tuple[int, int], half: int) -> Decimal:
-        """Return how many returns that do not overlap a pair's average is worth."""
-        pair = self.pairs[names[place[0]], names[place[1]]]
-        return self.memory.length(pair.count) / (_OVERLAP * half)
+    def _worth(self, count: int, half: int) -> Decimal:
+        """Return how many returns that do not overlap an average over so many is worth."""
+        return self.memory.length(count) / (_OVERLAP * half)
 
 
 def _kept(chance: Decimal, spread: Decimal) -> Decimal:
@@ -121,7 +125,10 @@ def _definite(size: int, mean: Decimal, excess: Mapping[tuple[int, int], Decimal
 
 
 def _spread_out(size: int, mean: Decimal, excess: Mapping[tuple[int, int], Decimal], share: Decimal) -> Matrix:
-    matrix = [[ONE if i == j else (ONE - RIDGE) * mean for j in range(size)] for i in range(size)]
+    near = ONE - RIDGE
+    matrix = [[near * mean] * size for _ in range(size)]
+    for i in range(size):
+        matrix[i][i] = ONE
     for (i, j), value in excess.items():
-        matrix[i][j] = matrix[j][i] = (ONE - RIDGE) * (mean + share * value)
+        matrix[i][j] = matrix[j][i] = near * (mean + share * value)
     return matrix
