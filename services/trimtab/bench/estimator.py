@@ -30,6 +30,8 @@ GOALS: Mapping[World, tuple[float | None, float | None]] = {
     QUOTED: (0.2, 0.2),
     ROUGH: (0.005, 0.15),
 }
+LATE: Mapping[int, float] = {5: 0.2, 15: 0.5}
+"""Most of the previous tick's loss of correlation, by how often the second of two assets is quoted."""
 _SECONDS, _SEEDS = 5_400, (1, 2)
 _MARKS = (3_600, 4_200, 4_790, _SECONDS - 1)
 _EARLY = 120
@@ -66,6 +68,7 @@ class Error:
 def measure() -> list[Row]:
     """Return the rows: errors in three kinds of market, and the time it takes."""
     rows = [row for world in GOALS for row in _rows(world)]
+    rows += [_lost(interval_seconds) for interval_seconds in LATE]
     return rows + [_cost(count) for count in (12, 50)]
 
 
@@ -136,6 +139,21 @@ def _rows(world: World) -> list[Row]:
         name = f"estimator.{world.name}.after_{_EARLY}_s"
         rows += _compared(name, early, against, _PREVIOUS_TICK, (_EARLY_GOAL, _EARLY_GOAL))
     return rows
+
+
+def _lost(interval_seconds: int) -> Row:
+    """Return the share of a correlation that is not found when one asset is quoted seldom (Epps 1979)."""
+    world = World("late", interval_seconds=(0.1, interval_seconds), noise_bp=(0.3, 1.0))
+    truths = [Truth(world, _SECONDS, 2, seed) for seed in _SEEDS]
+    ours = [_missing(estimates(truth)[_MARKS[-1]], truth) for truth in truths]
+    theirs = [_missing(previous_tick(truth, _MARKS[-1:])[_MARKS[-1]], truth) for truth in truths]
+    against = Against(_PREVIOUS_TICK, float(np.mean(theirs)))
+    name = f"estimator.quoted_every_{interval_seconds}_s.correlation_lost"
+    return Row(name, float(np.mean(ours)), "share", against, LATE[interval_seconds])
+
+
+def _missing(covariance: Floats, truth: Truth) -> float:
+    return float(1 - covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]) / truth.correlations[0, 1])
 
 
 def _compared(name: str, ours: Error, theirs: Error, what: str, goals: tuple[float | None, float | None]) -> list[Row]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trimtab.bench import estimator as bench
-from trimtab.bench.estimator import IN_STEP, QUOTED, ROUGH, Error, estimates, every_step, previous_tick
+from trimtab.bench.estimator import IN_STEP, LATE, QUOTED, ROUGH, Error, estimates, every_step, previous_tick
 from trimtab.bench.suite import NAMES
 from trimtab.bench.truth import STEPS, Truth, World
 
@@ -75,4 +75,9 @@ def test_the_rows_have_goals_for_errors_and_for_time(monkeypatch: pytest.MonkeyP
         assert rows[f"estimator.rough.{what}"].goal is not None
         assert rows[f"estimator.rough.naive.{what}"].ratio is not None
         assert rows[f"estimator.quoted.after_120_s.{what}"].goal is not None
+    for seconds in LATE:
+        found = rows[f"estimator.quoted_every_{seconds}_s.correlation_lost"]
+        assert found.goal is not None
+        assert found.against is not None
+        assert found.against.value > 0.5
     assert rows["estimator.second_of_50_assets"].value > rows["estimator.second_of_12_assets"].value > 0
