@@ -78,12 +78,13 @@ def frame(
     session: str = "a",
     broken: bool = False,
     names: Sequence[str] = ("BTC",),
+    moved: int = 0,
 ) -> Record[Frame]:
-    """Offsets equal sequences; the mids are those of drift_worlds."""
+    """Offsets equal sequences; the mids are those of drift_worlds, moved by so many cents."""
     now_us = NOW_US + int(seconds * 1_000_000)
     listed = tuple(_rules(base) for base in PRICES) if full else ()
     changed = tuple(PRICES) if full else names
-    quotes = tuple(_quote(base, PRICES[base], now_us, sequence, broken=broken) for base in changed)
+    quotes = tuple(_quote(base, PRICES[base] + moved * D("0.01"), now_us, sequence, broken=broken) for base in changed)
     return Record(Frame(session, sequence, now_us, full, listed, quotes), "market.frames", 0, sequence)
 
 

@@ -17,7 +17,7 @@ from trimtab.messages import Message, PortfolioState, Risk
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
-QUICK = DriftSettings(risk_observations_min=2, risk_publish_seconds=1.0)
+QUICK = DriftSettings(risk_observations_min=2, risk_publish_seconds=1.0, risk_span_points=2)
 STATES, FRAMES = "portfolio.state", "market.frames"
 
 
@@ -183,13 +183,13 @@ async def test_a_registry_that_does_not_answer_is_waited_for(world: World) -> No
 async def test_the_owner_of_the_frames_publishes_estimates(world: World) -> None:
     world.intake.assigned(FRAMES, frozenset({0}))
     for second in range(6):
-        assert await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True))) is None
-    assert [risk.frame_offset for risk in world.sent.risks] == [3, 4, 5]
+        assert await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True, moved=second))) is None
+    assert [risk.frame_offset for risk in world.sent.risks] == [4, 5]  # a price is believed when the next confirms it
 
 
 async def test_a_frame_that_comes_twice_counts_once(world: World) -> None:
-    for second in (0, 1, 2, 1, 2, 3):
-        await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True)))
+    for second in (0, 1, 2, 1, 2, 3, 4):
+        await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True, moved=second)))
     assert [risk.observations for risk in world.sent.risks] == [2]
 
 
@@ -197,7 +197,7 @@ async def test_a_new_owner_goes_on_from_the_last_estimate_and_passes_over_its_fr
     world.risks["USDT"] = estimate()  # up to frame 5, of a thousand observations
     world.intake.assigned(FRAMES, frozenset({0}))
     for second in range(12):
-        await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True)))
+        await world.intake.on_frame(world.raw(frame(second, seconds=second, full=True, moved=second)))
     assert min(risk.frame_offset for risk in world.sent.risks) > 5
     assert world.sent.risks[0].observations >= 1_000
 
