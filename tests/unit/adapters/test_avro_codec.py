@@ -141,6 +141,15 @@ class TestWriters:
         value = _framed_with(schema, 7, _record(FILL))
         assert Codec(IDS, lambda _: json.dumps(schema)).decode("execution.fills", value) == FILL
 
+    def test_a_signal_of_before_deferrals_defers_nothing(self) -> None:
+        schema = json.loads(schema_text("rebalance.signals"))
+        schema["fields"] = [field for field in schema["fields"] if field["name"] != "deferred"]
+        record = _record(SIGNAL)
+        del record["deferred"]
+        found = Codec(IDS, lambda _: json.dumps(schema)).decode("rebalance.signals", _framed_with(schema, 7, record))
+        assert found == dataclasses.replace(SIGNAL, deferred=())
+        assert SIGNAL.deferred
+
     def test_a_field_that_we_need_and_it_lacks_is_malformed(self) -> None:
         schema = _fill_schema()
         schema["fields"] = [field for field in schema["fields"] if field["name"] != "fee"]

@@ -342,7 +342,7 @@ def test_the_order_in_which_things_are_told_changes_nothing(world: World, seed: 
 
 
 @MANY
-@given(worlds(policies=THRESHOLDS))
+@given(worlds())
 def test_names_change_nothing(world: World) -> None:
     other, called = renamed(world)
     first, second = world.decide(), other.decide()
