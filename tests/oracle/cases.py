@@ -16,7 +16,7 @@ def assert_half(first: int) -> None:
     count = Count()
     for number in range(first // CASES_PER_WORLD, (first + HALF) // CASES_PER_WORLD):
         count.add(compared(answers(SEED, number)))
-    assert count.differences == []
+    assert count.differences == [], "\n".join(count.differences[:10])
     assert count.cases == HALF
     assert count.screened > HALF / 2
     assert min(count.decisions[reason] for reason in TRADED) > HALF / 400

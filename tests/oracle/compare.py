@@ -11,6 +11,8 @@ from oracle.brinks import brink
 from oracle.deciding import Oracle
 from oracle.fast import Judged, judged, screened
 from oracle.holders import Holder, holders
+from oracle.legs import apart, features
+from oracle.planning import Plan
 from oracle.plans import faults
 from oracle.verdict import Line, Verdict
 from oracle.worlds import World, world
@@ -22,10 +24,6 @@ CASES_PER_WORLD = 200
 WORLDS_PER_DEAR = 5
 EXPLAINED = 0.004  # of what the screen settles, these are judged exactly too, and with every term
 _ROUNDED = Fraction(51, 10**20)  # half of 1e-18, and a little for roots and quotients cut far behind
-_CHANGE = Fraction(1, 10**15)
-# What the planner may still say of corrections that the oracle wants.
-_UNPLANNED = ("below_minimum_trade", "instrument_not_tradable", "insufficient_funds")
-
 Mutation = Callable[[DriftSettings], DriftSettings]
 
 
@@ -36,14 +34,14 @@ class Count:
     cases: int = 0
     screened: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
-    planned: int = 0
+    plans: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
 
     def add(self, other: "Count") -> None:
         self.cases += other.cases
         self.screened += other.screened
         self.decisions.update(other.decisions)
-        self.planned += other.planned
+        self.plans.update(other.plans)
         self.differences += other.differences
 
 
@@ -56,6 +54,11 @@ class Answers:
     oracle: Oracle
     holders: tuple[Holder, ...]
     verdicts: tuple[Verdict, ...]
+    plans: dict[str, Plan]
+
+    def plan(self, name: str) -> Plan | None:
+        """Return the orders that a portfolio's verdict leads to; None of a hold."""
+        return self.plans.get(name)
 
 
 def answers(seed: int, number: int, cases: int = CASES_PER_WORLD) -> Answers:
@@ -65,14 +68,19 @@ def answers(seed: int, number: int, cases: int = CASES_PER_WORLD) -> Answers:
     found = brink(rng, world(rng, dear=number % WORLDS_PER_DEAR == 0))
     oracle = Oracle(found.market, found.risk, found.settings, found.universe)
     everybody = tuple(holders(rng, found, oracle, cases))
-    return Answers(name, found, oracle, everybody, tuple(oracle.decide(h.state, h.portfolio) for h in everybody))
+    verdicts = tuple(oracle.decide(h.state, h.portfolio) for h in everybody)
+    plans = {
+        h.state.portfolio_id: oracle.plan(h.state, h.portfolio, verdict)
+        for h, verdict in zip(everybody, verdicts, strict=True)
+        if verdict.corrections
+    }
+    return Answers(name, found, oracle, everybody, verdicts, plans)
 
 
 def compared(asked: Answers, mutation: Mutation | None = None) -> Count:
     """Hold the fast path against the oracle's answers; a mutation changes the fast path's settings alone."""
     settings = mutation(asked.world.settings) if mutation is not None else asked.world.settings
     rng, count = Random(asked.seed), Count(cases=len(asked.holders))
-    count.decisions.update(verdict.reason for verdict in asked.verdicts)
     known = dict(zip((h.state.portfolio_id for h in asked.holders), asked.verdicts, strict=True))
     groups = [asked.holders] if rng.random() < 0.5 else list(_by_reason(asked))
     unsure: set[str] = set()
@@ -84,14 +92,18 @@ def compared(asked: Answers, mutation: Mutation | None = None) -> Count:
         count.screened += len(names)
         unsure |= left
     for holder in asked.holders:
-        name = holder.state.portfolio_id
+        name, verdict = holder.state.portfolio_id, known[holder.state.portfolio_id]
+        plan = asked.plan(name)
+        count.decisions[verdict.reason if plan is None or plan.legs else f"{verdict.reason}: {plan.reason}"] += 1
         explain = rng.random() < EXPLAINED
         if not explain and name not in unsure:
             continue
-        verdict = asked.oracle.decide(holder.state, holder.portfolio, explain=True) if explain else known[name]
+        if explain:
+            verdict = asked.oracle.decide(holder.state, holder.portfolio, explain=True)
         found = judged(asked.world, settings, holder, explain=explain)
-        count.planned += isinstance(found.decision, Signal)
-        wrong = [*_differences(verdict, found, explain=explain), *faults(asked.world, holder, found)]
+        if plan is not None:
+            count.plans.update(features(plan))
+        wrong = [*_differences(verdict, plan, found, explain=explain), *faults(asked.world, holder, found)]
         count.differences += [f"{asked.seed} {name} ({holder.kind}): {text}" for text in wrong]
     return count
 
@@ -102,16 +114,8 @@ def _by_reason(asked: Answers) -> Iterator[list[Holder]]:
         yield [h for h, verdict in zip(asked.holders, asked.verdicts, strict=True) if verdict.reason == reason]
 
 
-def _differences(verdict: Verdict, found: Judged, *, explain: bool) -> Iterator[str]:
+def _differences(verdict: Verdict, plan: Plan | None, found: Judged, *, explain: bool) -> Iterator[str]:
     decision, said = found.decision, found.assessment
-    unplanned = isinstance(decision, Hold) and decision.reason in _UNPLANNED and verdict.corrections
-    if decision.reason != verdict.reason and not unplanned:
-        yield f"decided {decision.reason}, the oracle {verdict.reason}"
-        return
-    if isinstance(decision, Hold) != (not verdict.corrections) and not unplanned:
-        yield f"one trades and one holds: {decision.reason}"
-    if isinstance(decision, Hold) and decision.reason == verdict.reason and verdict.blame != _blame(decision):
-        yield f"blames {decision.detail!r}, the oracle {verdict.blame!r}"
     if not _near(decision.equity, verdict.equity):
         yield f"equity {decision.equity}, the oracle {float(verdict.equity)}"
     if said is not None and verdict.corrections:
@@ -123,10 +127,17 @@ def _differences(verdict: Verdict, found: Judged, *, explain: bool) -> Iterator[
             yield f"urgency {said.urgency}, the oracle {float(verdict.urgency)}"
     if decision.terms or explain:
         yield from _terms(decision.terms, verdict.lines)
-
-
-def _blame(decision: Hold) -> str:
-    return decision.detail if decision.reason not in _UNPLANNED else ""
+    detail = decision.detail if isinstance(decision, Hold) else "and trades"
+    if plan is None or not plan.legs:
+        wanted = (verdict.reason, verdict.blame) if plan is None else (plan.reason, plan.detail)
+        if (decision.reason, detail) != wanted:
+            yield f"decided {decision.reason} {detail!r}, the oracle to hold, {wanted}"
+    elif not isinstance(decision, Signal) or decision.reason != verdict.reason:
+        yield f"decided {decision.reason} {detail!r}, the oracle to trade, {verdict.reason}"
+    elif said is not None:
+        if decision.urgency != said.urgency:
+            yield f"urgency {decision.urgency}, assessed {said.urgency}"
+        yield from apart(plan, decision)
 
 
 def _near(found: Decimal, wanted: Fraction) -> bool:
@@ -138,7 +149,7 @@ def _changes(what: str, found: tuple, wanted: tuple[tuple[str, Fraction], ...]) 
         yield f"{what} of {[change.asset for change in found]}, the oracle {[name for name, _ in wanted]}"
         return
     for change, (name, exact) in zip(found, wanted, strict=True):
-        if abs(Fraction(change.change) - exact) > _CHANGE:
+        if Fraction(change.change) != exact:
             yield f"{what} of {name} {change.change}, the oracle {float(exact)}"
 
 

@@ -8,7 +8,10 @@ from functools import cached_property
 from oracle.bounds import Bounds, Volatilities, bounds, moving, volatilities
 from oracle.brakes import braked
 from oracle.cost import at_touch
+from oracle.funds import Stand
+from oracle.offers import Stall, accounts_of, moved
 from oracle.payoff import cost_adjusted, payoffs
+from oracle.planning import Plan, Task, planned
 from oracle.region import Band, Case, effective, regions
 from oracle.rounding import UNIT, counts, cube_root_count
 from oracle.threshold import thresholds
@@ -16,6 +19,7 @@ from oracle.value import Book, Worth, worth
 from oracle.verdict import Verdict
 from oracle.width import Moves, cube, flows, moves
 from trimtab.domain.market import Market, Quote
+from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import Calendar, CostAdjusted, NoTradeRegion, Policy, Portfolio
 from trimtab.messages import PortfolioState, Risk
 from trimtab.settings import DriftSettings
@@ -88,6 +92,61 @@ class Oracle:
             Fraction(0) if hold else verdict.urgency,
             verdict.lines,
         )
+
+    def plan(self, state: PortfolioState, portfolio: Portfolio, verdict: Verdict) -> Plan:
+        """Return the orders that a verdict with corrections leads to."""
+        found = worth(state, portfolio, self.book)
+        assert isinstance(found, Worth)
+        usable = self.risk is not None and self._usable(portfolio)
+        stall = Stall(
+            portfolio.quote,
+            accounts_of(state, portfolio),
+            self.book,
+            portfolio.limits,
+            self.settings,
+            self.covariance if usable else {},
+        )
+        surplus = Fraction(max(found.cash_weight - found.cash_target, 0), UNIT)
+        return planned(
+            Task(
+                stall,
+                verdict.equity,
+                surplus * verdict.equity,
+                verdict.corrections,
+                self._stands(found, portfolio, verdict),
+                [name for name, _ in verdict.room],
+                Fraction(portfolio.limits.max_trade_share),
+            )
+        )
+
+    def _stands(self, found: Worth, portfolio: Portfolio, verdict: Verdict) -> list[Stand]:
+        policy, limits, room = portfolio.policy, portfolio.limits, dict(verdict.room)
+        region = isinstance(policy, NoTradeRegion)
+        rows = [self.places[name] for name in found.names] if region else []
+        outer = policy.max_deviation if region else None
+        most, stands = Fraction(limits.max_trade_share), []
+        for i, (name, line) in enumerate(zip(found.names, verdict.lines, strict=False)):
+            quote, half = found.quotes[i], Fraction(line.half, UNIT)
+            x, weight = Fraction(line.drift, UNIT), Fraction(line.weight, UNIT)
+            left = [] if outer is None else [Fraction(outer)]
+            stands.append(
+                Stand(
+                    name,
+                    min([most, *(bound - x for bound in left)]),
+                    min([most, weight, *(bound + x for bound in left)]),
+                    Fraction(line.effective, UNIT),
+                    [self.moves.effects[rows[i]][j] for j in rows],
+                    half * Fraction(self.settings.landing),
+                    half * Fraction(self.settings.trigger),
+                    -room.get(name, Fraction(0)),
+                    moved(quote, Side.BUY, limits) if quote else Fraction(1),
+                    moved(quote, Side.SELL, limits) if quote else Fraction(1),
+                )
+            )
+        return stands
+
+    def _usable(self, portfolio: Portfolio) -> bool:
+        return self.risk.quote == portfolio.quote and self.risk.observations >= self.settings.risk_observations_min
 
     def _bounded(self, found: Worth, portfolio: Portfolio, *, explain: bool) -> Verdict:
         """Return the verdict of a policy that has bounds on x only, or a calendar alone."""
@@ -164,10 +223,9 @@ class Oracle:
         return self._triggers[above, below]
 
     def _estimated(self, found: Worth, portfolio: Portfolio) -> bool:
-        risk = self.risk
-        if risk is None or risk.quote != portfolio.quote or risk.observations < self.settings.risk_observations_min:
+        if self.risk is None or not self._usable(portfolio):
             return False
-        return all(name in risk.assets for name, target in zip(found.names, found.targets, strict=True) if target)
+        return all(name in self.risk.assets for name, target in zip(found.names, found.targets, strict=True) if target)
 
     def constants(self, portfolio: Portfolio) -> tuple[list[int], list[int]]:
         """Return k^3 D and h^3 / e of every asset."""

@@ -2,34 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
+from unittest.mock import patch
 
 from oracle.holders import Holder
 from oracle.worlds import CASH, World
 from trimtab.domain.market import Market
+from trimtab.drift import decision as deciding
 from trimtab.drift.decision import Decision, Subject, judge, prepare
 from trimtab.drift.holdings import View
-from trimtab.drift.policy import Assessment, Rule
+from trimtab.drift.planner import Plan, plan
+from trimtab.drift.policy import Assessment
 from trimtab.drift.portfolios import Entry
 from trimtab.drift.screen import Screen
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
-
-
-@dataclass
-class Overheard:
-    """A rule that remembers what it said last."""
-
-    rule: Rule
-    said: list[Assessment] = field(default_factory=list)
-
-    def breached(self, view: View) -> bool:
-        return self.rule.breached(view)
-
-    def assess(self, view: View) -> Assessment:
-        self.said.append(self.rule.assess(view))
-        return self.said[-1]
 
 
 @dataclass(frozen=True)
@@ -66,10 +55,15 @@ def judged(world: World, settings: DriftSettings, holder: Holder, *, explain: bo
     """Decide exactly."""
     risk = Record(world.risk, "market.risk", 0, 3) if world.risk is not None else None
     subject = prepare(risk, holder.state, holder.portfolio, settings)
-    overheard = Overheard(subject.rule) if subject.rule is not None else None
-    decision = judge(world.market, replace(subject, rule=overheard), explain=explain)
-    said = overheard.said[-1] if overheard is not None and overheard.said else None
-    return Judged(decision, said, subject)
+    heard: list[Assessment] = []
+
+    def overheard(signal_id: str, view: View, assessment: Assessment, *rest: Any) -> Plan:
+        heard.append(assessment)
+        return plan(signal_id, view, assessment, *rest)
+
+    with patch.object(deciding, "plan", overheard):
+        decision = judge(world.market, subject, explain=explain)
+    return Judged(decision, heard[-1] if heard else None, subject)
 
 
 def _earlier(world: World, rng: Random) -> Market:

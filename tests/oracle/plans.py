@@ -21,8 +21,8 @@ def faults(world: World, holder: Holder, found: Judged) -> Iterator[str]:
     for trade in trades:
         yield from (f"{trade.side} {trade.base}: {text}" for text in _grids(world, holder, trade))
     equity = Fraction(found.decision.equity)
-    yield from _direction(world, holder, found, trades, equity)
-    yield from _sales(holder, trades)
+    yield from _direction(world, holder, trades, equity)
+    yield from _sales(world, holder, trades)
     yield from _cash(world, holder, trades)
 
 
@@ -34,7 +34,9 @@ def _grids(world: World, holder: Holder, trade: Trade) -> Iterator[str]:
     mid, tick = (bid + ask) / 2, Fraction(rules.tick)
     if quantity % Fraction(rules.step) or quantity <= 0 or quantity < Fraction(rules.min_quantity):
         yield f"quantity {trade.quantity}"
-    if quantity * min(limit, mid) < Fraction(rules.min_notional) or quantity * mid < Fraction(limits.min_trade):
+    direct = world.market.quotes[f"{trade.venue}:{trade.base}/{holder.portfolio.quote}"]
+    value = quantity * (Fraction(direct.bids[0].price) + Fraction(direct.asks[0].price)) / 2
+    if quantity * min(limit, mid) < Fraction(rules.min_notional) or value < Fraction(limits.min_trade):
         yield f"too small: {float(quantity * mid)}"
     budget = Fraction(limits.slippage_budget_spreads) * (ask - bid)
     if trade.side is Side.BUY:
@@ -47,30 +49,35 @@ def _grids(world: World, holder: Holder, trade: Trade) -> Iterator[str]:
         yield f"decision price {trade.decision_price}"
 
 
-def _direction(
-    world: World, holder: Holder, found: Judged, trades: tuple[Trade, ...], equity: Fraction
-) -> Iterator[str]:
-    """No asset is traded further than it wants or may, nor more than one trade may be."""
-    wanted = {change.asset: Fraction(change.change) for change in found.assessment.corrections}
-    room = {change.asset: Fraction(change.change) for change in found.assessment.room}
-    traded: dict[tuple[str, Side], Fraction] = defaultdict(Fraction)
+def _direction(world: World, holder: Holder, trades: tuple[Trade, ...], equity: Fraction) -> Iterator[str]:
+    """No asset is traded further than one trade may, nor both ways."""
+    moved: dict[tuple[str, Side], Fraction] = defaultdict(Fraction)
     for trade in trades:
-        traded[trade.base, trade.side] += Fraction(trade.quantity) * Fraction(trade.decision_price) / equity
-    share = Fraction(holder.portfolio.limits.max_trade_share)
-    for (asset, side), part in traded.items():
-        allowed = wanted.get(asset, Fraction(0)) * side.sign
-        allowed = max(allowed, Fraction(0)) + (-room.get(asset, Fraction(0)) if side is Side.SELL else 0)
-        if part > min(allowed, share) * (1 + Fraction(1, 10**12)):
-            yield f"{side} {asset}: {float(part)} of equity, allowed are {float(allowed)} and {float(share)}"
-        if (asset, Side.BUY if side is Side.SELL else Side.SELL) in traded:
+        for asset, side, units in _both(trade):
+            book = world.market.quotes.get(f"{trade.venue}:{asset}/{holder.portfolio.quote}")
+            if book is not None:
+                moved[asset, side] += units * (Fraction(book.bids[0].price) + Fraction(book.asks[0].price)) / 2 / equity
+    for (asset, side), part in moved.items():
+        if part > Fraction(holder.portfolio.limits.max_trade_share) * (1 + Fraction(1, 10**12)):
+            yield f"{side} {asset}: {float(part)} of equity"
+        if (asset, Side.BUY if side is Side.SELL else Side.SELL) in moved:
             yield f"{asset} is both bought and sold"
 
 
-def _sales(holder: Holder, trades: tuple[Trade, ...]) -> Iterator[str]:
+def _both(trade: Trade) -> Iterator[tuple[str, Side, Fraction]]:
+    """Yield what an order moves: its base, and its quote at the mid without the fee."""
+    quantity, against = Fraction(trade.quantity), Side.SELL if trade.side is Side.BUY else Side.BUY
+    yield trade.base, trade.side, quantity
+    yield trade.quote, against, quantity * Fraction(trade.decision_price)
+
+
+def _sales(world: World, holder: Holder, trades: tuple[Trade, ...]) -> Iterator[str]:
     sold: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
     for trade in trades:
         if trade.side is Side.SELL:
             sold[trade.account, trade.base] += Fraction(trade.quantity)
+        elif trade.quote != holder.portfolio.quote:
+            sold[trade.account, trade.quote] += _worst(world, trade)
     available = {(p.account, p.asset): Fraction(p.posted) - Fraction(p.reserved) for p in holder.state.positions}
     for place, quantity in sold.items():
         if quantity > available.get(place, 0):
@@ -79,11 +86,12 @@ def _sales(holder: Holder, trades: tuple[Trade, ...]) -> Iterator[str]:
 
 def _cash(world: World, holder: Holder, trades: tuple[Trade, ...]) -> Iterator[str]:
     """Each account pays for its buys with its cash and the sales that the buys name, all at the worst prices."""
-    quote, sales = holder.portfolio.quote, {t.trade_id: t for t in trades if t.side is Side.SELL}
+    quote = holder.portfolio.quote
+    sales = {t.trade_id: t for t in trades if t.side is Side.SELL and t.quote == quote}
     seen_buy = False
     for trade in trades:
         seen_buy |= trade.side is Side.BUY
-        if trade.side is Side.SELL and seen_buy:
+        if trade.side is Side.SELL and trade.quote == quote and seen_buy:
             yield "a sale after a buy"
         if any(name not in sales or sales[name].account != trade.account for name in trade.depends_on):
             yield f"{trade.base} depends on what is no sale of its account"
@@ -94,7 +102,7 @@ def _cash(world: World, holder: Holder, trades: tuple[Trade, ...]) -> Iterator[s
             for p in holder.state.positions
             if (p.account, p.asset) == (account, quote)
         )
-        buys = [t for t in trades if t.side is Side.BUY and t.account == account]
+        buys = [t for t in trades if t.side is Side.BUY and t.account == account and t.quote == quote]
         named = {name for buy in buys for name in buy.depends_on}
         paid = sum(_worst(world, buy) for buy in buys)
         got = sum(_worst(world, sales[name]) for name in named)

@@ -138,10 +138,9 @@ class Draft:
             if offer is None or lacking <= 0:
                 continue
             step, there = offer.quote.instrument.step, self._legs.get(offer.key)
-            asked = min(lacking / offer.brings, (want.left + want.extra) / offer.worth)
-            most = min(self.purses[rank].holds(want.asset), want.cap / offer.worth)
-            quantity = min(ceil_to(asked, step), floor_to(most, step))
-            if quantity > 0 and min(asked, quantity) + (there.quantity if there else ZERO) >= offer.smallest:
+            most = min(self.purses[rank].holds(want.asset), min(want.left + want.extra, want.cap) / offer.worth)
+            quantity = min(ceil_to(lacking / offer.brings, step), floor_to(most, step))
+            if quantity > 0 and quantity + (there.quantity if there else ZERO) >= offer.smallest:
                 lacking -= quantity * offer.brings
                 yield offer, quantity
 

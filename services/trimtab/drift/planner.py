@@ -25,14 +25,16 @@ The whole algorithm, in terms of
 5. Buy what is left of each under-weight correction, in the order of corrections: in the cheapest account among those
    whose cash pays all of it at worst (fee included); else among those that can when they also sell what is extra
    there; else in the one that can pay most by value; and again, each account once. Equals: the preferred one. What an
-   account lacks is raised by extra sells in the order of the funders, each as much as is lacking, rounded down; it
-   enlarges the sell that is there already, if any. Cash is drawn from what the portfolio has too much of (counted into
+   account lacks is raised by extra sells in the order of the funders, each as much as is lacking, rounded up, but not
+   above what is extra (or left of a correction) and there, rounded down; it enlarges the sell that is there already, if
+   any. Cash is drawn from what the portfolio has too much of (counted into
    the preferred accounts first), then from the worst proceeds of that account's sells in their order, then from the
    rest; the sells it is drawn from are what the buy depends on.
 6. Orders come as sells, crosses, buys, each in the order they were planned.
 
-So every quantity is rounded down and nothing goes past its landing edge or target; what is missing there is less than a
-step of an order that moves the asset, or of one that funds it, or what a cross lost, or it is deferred with the reason.
+So no quantity is rounded past what is allowed, and nothing goes past its landing edge or target; what is missing there
+is less than a step of an order that moves the asset, or of one that funds it, or what a cross lost, or it is deferred
+with the reason.
 """
 
 from dataclasses import dataclass

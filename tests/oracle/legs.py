@@ -1,0 +1,62 @@
+"""A signal's orders held against the oracle's, one by one."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from oracle.planning import Leg, Plan
+from oracle.rounding import nearest_count
+from trimtab.domain.orders import Side
+from trimtab.messages import Signal, Trade
+
+TURNS = ("sell", "cross", "buy")
+
+
+def features(plan: Plan) -> Iterator[str]:
+    """Yield what occurs in a plan, for the count."""
+    turns = [leg.offer.turn for leg in plan.legs]
+    yield "+".join(f"{turns.count(turn)} {TURNS[turn]}" for turn in (0, 1, 2) if turn in turns) or "nothing"
+    yield f"{len({leg.offer.rank for leg in plan.legs})} accounts"
+    if any(leg.depends_on for leg in plan.legs):
+        yield "buys that wait for sells"
+    if plan.extra:
+        yield "funders"
+    yield from {f"deferred: {reason}" for _, reason in plan.deferred}
+
+
+def apart(plan: Plan, signal: Signal) -> Iterator[str]:
+    """Tell what is different."""
+    keys = {trade.trade_id: (trade.account, trade.instrument, trade.side) for trade in signal.trades}
+    found = [_shown(trade, keys) for trade in signal.trades]
+    wanted = [_asked(leg) for leg in plan.legs]
+    if found != wanted:
+        for i in range(max(len(found), len(wanted))):
+            one, other = (rows[i] if i < len(rows) else None for rows in (found, wanted))
+            if one != other:
+                yield f"order {i} is {one}, the oracle's {other}"
+    deferred = tuple((deferral.asset, deferral.reason) for deferral in signal.deferred)
+    if deferred != plan.deferred:
+        yield f"defers {deferred}, the oracle {plan.deferred}"
+
+
+def _shown(trade: Trade, keys: dict[str, tuple[str, str, Side]]) -> tuple[object, ...]:
+    return (
+        (trade.account, trade.instrument, trade.side),
+        (trade.venue, trade.base, trade.quote),
+        *(_count(value) for value in (trade.quantity, trade.decision_price, trade.limit_price, trade.volatility)),
+        tuple(keys[name] for name in trade.depends_on),
+    )
+
+
+def _count(value: object) -> int:
+    return nearest_count(Fraction(value))
+
+
+def _asked(leg: Leg) -> tuple[object, ...]:
+    offer = leg.offer
+    return (
+        offer.key,
+        (offer.book.instrument.venue, offer.base, offer.quote),
+        *(nearest_count(value) for value in (leg.quantity, offer.mid, offer.limit)),
+        nearest_count(offer.volatility),
+        leg.depends_on,
+    )
