@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: bench env demo test oracle lint format schema up down compose-test lock
+.PHONY: bench bench-peer env demo test oracle lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -38,6 +38,16 @@ oracle: env
 bench: env
 	$(BIN)/trimtab bench --write var/bench.json
 
+# the same threshold rebalances by bt and by ours, side by side; bt comes into an environment beside this one
+PEERS := $(VENV)-peers
+bench-peer: $(PEERS)/.ready
+	PYTHONPATH=services $(PEERS)/bin/python -m trimtab.cli bench peer
+
+$(PEERS)/.ready: requirements.peers.lock
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.peers.lock
+	touch $@
+
 lint: env
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -66,6 +76,7 @@ compose-test: env
 
 # needs uv; the image's lock is a part of the whole one, so that both have the same versions
 lock:
-	$(LOCK) pyproject.toml --all-extras -o requirements.lock
+	$(LOCK) pyproject.toml --extra embedded --extra bench --extra dev -o requirements.lock
+	$(LOCK) pyproject.toml --extra embedded --extra bench --extra peers --constraints requirements.lock -o requirements.peers.lock
 	$(LOCK) pyproject.toml --constraints requirements.lock -o requirements.runtime.lock
 	echo 'hatchling==1.33.0' | $(LOCK) - --constraints requirements.lock -o requirements.build.lock

@@ -1,4 +1,4 @@
-"""Draw the no-trade region on a simulated year: python docs/pictures/region.py FILE.svg (needs matplotlib)."""
+"""Draw the no-trade region on a simulated year: python docs/pictures/region.py FILE.svg (extra peers)."""
 
 import sys
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, estimator, ledger, processes, tick_to_order, worker
+from trimtab.bench import codec, decisions, estimator, ledger, peer, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.bench.value.measure import Findings, Inputs
@@ -26,13 +26,16 @@ ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.mea
 ON_THE_LINE = ("tick_to_order", "processes")
 """Benchmarks that need the whole line; they share one."""
 NAMES = (*ALONE, *ON_A_DATABASE, *ON_THE_LINE)
-VALUE = "value"
-"""What the decisions are worth, not how fast they are: minutes of arithmetic, and so by name only."""
-ALLOWED = (*NAMES, VALUE)
+ON_CANDLES: dict[str, Callable[[Inputs], Findings]] = {
+    "value": measure_value,
+    "peer": lambda inputs: peer.measure(inputs.candles),
+}
+"""What decisions are worth (minutes of arithmetic), and bt beside ours: on real candles, and so by name only."""
+ALLOWED = (*NAMES, *ON_CANDLES)
 
 
 def run(
-    names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent, value: Inputs | None = None
+    names: Sequence[str], seconds: float, folder: Path | None, on_event: OnEvent, inputs: Inputs | None = None
 ) -> dict[str, Any]:
     """Run benchmarks (names of ALLOWED) and return their measures, with the machine's size and load.
 
@@ -46,14 +49,14 @@ def run(
     before = os.getloadavg()[0]
     rows = [row for name in names if name in ALONE for row in ALONE[name]()]
     rows += [row for name in names if name in ON_A_DATABASE for row in ON_A_DATABASE[name](on_event)]
-    found = measure_value(value or Inputs()) if VALUE in names else Findings([], [])
-    rows += found.rows
+    found = [ON_CANDLES[name](inputs or Inputs()) for name in names if name in ON_CANDLES]
+    rows += [row for findings in found for row in findings.rows]
     if set(names) & set(ON_THE_LINE):
         with tempfile.TemporaryDirectory(prefix="trimtab-bench-") as temporary:
             rows += asyncio.run(_on_the_line(names, seconds, folder or Path(temporary), on_event))
     return {
         "measures": [row.document() for row in rows],
-        "notes": found.notes,
+        "notes": [note for findings in found for note in findings.notes],
         "machine": {
             "cpus": os.cpu_count(),
             "load_before": round(before, 1),

@@ -11,7 +11,7 @@ from trimtab.cli.output import Json, json_text, result, table
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value without a name.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value and peer without a name.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
     folder: Annotated[
@@ -20,12 +20,15 @@ def bench(
     write: Annotated[Path | None, typer.Option(help="Write the JSON document here too.")] = None,
     paths: Annotated[int, typer.Option(min=2, max=100_000, help="value: simulated years.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="value: of the simulated years.")] = 1,
-    candles: Annotated[Path, typer.Option(help="value: folder of real candles.")] = Path("../shared/data/genetrader"),
+    candles: Annotated[Path, typer.Option(help="value, peer: folder of real candles.")] = Path(
+        "../shared/data/genetrader"
+    ),
     as_json: Json = False,
 ) -> None:
     """Measure tick to order, every process, the codec, decisions, risk estimates; goals missed are said, not failed.
 
     `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
+    `peer` computes the same threshold rebalances as bt, a backtesting library, on the same candles.
     """
     require_embedded()
     from trimtab.bench.suite import ALLOWED, NAMES, ON_THE_LINE, run
