@@ -18,7 +18,7 @@ from trimtab.documents import parse_document
 from trimtab.drift.estimating import Estimating
 from trimtab.drift.intake import Intake
 from trimtab.drift.portfolios import Portfolios
-from trimtab.drift.stream import Stream
+from trimtab.drift.stream import Raw, Stream
 from trimtab.drift.watching import Watch
 from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
 
@@ -27,38 +27,27 @@ RECENT_RISK = Start(seconds_ago=6 * 3_600.0)  # an estimate older than that is m
 
 async def drift(process: Process) -> None:
     """Run every loop of a drift worker until one fails for good or all are cancelled."""
-    settings, kafka, log = process.settings, process.settings.kafka, process.log
-    portfolios = Portfolios(parse_document)
-    watch = Watch(portfolios, process.publisher, process.meter, log, settings.drift)
+    settings, kafka, codec = process.settings, process.settings.kafka, process.codec
+    meter, log, portfolios = process.meter, process.log, Portfolios(parse_document)
+    watch = Watch(portfolios, process.publisher, meter, log, settings.drift)
     estimating = Estimating(process.publisher, log, settings.drift, watch.estimates, watch.offset)
-    letters = DeadLetters(kafka, "drift", meter=process.meter)
-    snapshot = SnapshotReader(kafka, process.codec, PORTFOLIO_STATE, client_id="drift-snapshot")
-    intake = Intake(
-        portfolios,
-        estimating,
-        process.codec.decode,
-        process.clock,
-        log,
-        snapshot=snapshot.read,
-        bury=lambda raw, reason: letters.send(DeadLetter(**asdict(raw), reason=reason)),
-    )  # fmt: skip - one line a port says no more
+    letters = DeadLetters(kafka, "drift", meter=meter)
+
+    async def bury(raw: Raw, reason: str) -> None:
+        await letters.send(DeadLetter(**asdict(raw), reason=reason))
+
+    states = SnapshotReader(kafka, codec, PORTFOLIO_STATE, client_id="drift-snapshot").read
+    intake = Intake(portfolios, estimating, codec.decode, process.clock, log, states, bury)
     stream = Stream(kafka, "drift", intake.assigned, intake.revoked)
     stream.subscribe(PORTFOLIO_STATE.name, intake.on_state)
     stream.subscribe(MARKET_FRAMES.name, intake.on_frame)
-    risks = BroadcastReader(
-        settings, process.codec, MARKET_RISK, watch.on_risk, start=RECENT_RISK, meter=process.meter
-    )  # fmt: skip - as above
-    targets = BroadcastReader(
-        settings, process.codec, PORTFOLIO_TARGETS, watch.on_targets, start=FROM_BEGINNING, meter=process.meter
-    )
-    frames = BroadcastReader(settings, process.codec, MARKET_FRAMES, watch.on_frame, meter=process.meter)
+    risks = BroadcastReader(settings, codec, MARKET_RISK, watch.on_risk, start=RECENT_RISK, meter=meter)
+    targets = BroadcastReader(settings, codec, PORTFOLIO_TARGETS, watch.on_targets, start=FROM_BEGINNING, meter=meter)
+    frames = BroadcastReader(settings, codec, MARKET_FRAMES, watch.on_frame, meter=meter)
     async with asyncio.TaskGroup() as loops:
-        loops.create_task(risks.run())
-        loops.create_task(targets.run())
-        await risks.caught_up()
-        await targets.caught_up()
-        loops.create_task(frames.run())
-        await frames.caught_up()
+        for reader in (risks, targets, frames):
+            loops.create_task(reader.run())
+            await reader.caught_up()
         loops.create_task(intake.rebuild())
         loops.create_task(stream.run())
 
