@@ -9,6 +9,12 @@ HELD = {
     *("signals_per_hour", "not_due", "missing_price", "empty_book", "crossed_book", "stale_price"),
     *("equity_not_positive", "risk_missing", "within_band", "cost_above_benefit", "instrument_not_tradable"),
 }
+UNPLANNED = {"below_minimum_trade", "insufficient_funds"}
+PLANNED = {
+    *("with a sell", "with a cross", "with a buy", "buys that wait for sells", "funders", "on two accounts or more"),
+    *("deferred: below_minimum_trade", "deferred: insufficient_funds", "deferred: max_trade_share"),
+    *("0 orders", "1 orders", "2 orders", "3 orders", "4 orders or more"),
+}
 
 
 def assert_half(first: int) -> None:
@@ -20,4 +26,6 @@ def assert_half(first: int) -> None:
     assert count.cases == HALF
     assert count.screened > HALF / 2
     assert min(count.decisions[reason] for reason in TRADED) > HALF / 400
-    assert set(count.decisions) == TRADED | HELD
+    assert {reason.split(":")[0] for reason in count.decisions} == TRADED | HELD
+    assert {reason.split(": ")[1] for reason in count.decisions if ":" in reason} >= UNPLANNED
+    assert set(count.plans) >= PLANNED

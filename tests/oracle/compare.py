@@ -20,8 +20,8 @@ from trimtab.drift.decision import Hold
 from trimtab.messages import Signal, Term
 from trimtab.settings import DriftSettings
 
-CASES_PER_WORLD = 200
-WORLDS_PER_DEAR = 5
+CASES_PER_WORLD = 400
+WORLDS_PER_DEAR = 8
 EXPLAINED = 0.004  # of what the screen settles, these are judged exactly too, and with every term
 _ROUNDED = Fraction(51, 10**20)  # half of 1e-18, and a little for roots and quotients cut far behind
 Mutation = Callable[[DriftSettings], DriftSettings]
@@ -61,11 +61,11 @@ class Answers:
         return self.plans.get(name)
 
 
-def answers(seed: int, number: int, cases: int = CASES_PER_WORLD) -> Answers:
-    """Build one world and let the oracle decide on everybody in it."""
+def answers(seed: int, number: int, cases: int = CASES_PER_WORLD, *, dear: bool | None = None) -> Answers:
+    """Build one world and let the oracle decide on everybody in it; `dear` is whether many are to trade."""
     name = f"{seed}:{number}"
     rng = Random(name)
-    found = brink(rng, world(rng, dear=number % WORLDS_PER_DEAR == 0))
+    found = brink(rng, world(rng, dear=number % WORLDS_PER_DEAR == 0 if dear is None else dear))
     oracle = Oracle(found.market, found.risk, found.settings, found.universe)
     everybody = tuple(holders(rng, found, oracle, cases))
     verdicts = tuple(oracle.decide(h.state, h.portfolio) for h in everybody)

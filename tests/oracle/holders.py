@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
+from oracle.brims import to_the_brim
 from oracle.clock import due_us
 from oracle.deciding import Oracle
 from oracle.rounding import UNIT, amount, counts, nearest
@@ -17,6 +18,7 @@ from trimtab.messages import OpenOrder, PortfolioState, Position
 D = Decimal
 CHEAP = {"inside": 95, "edge": 3, "far": 1, "wild": 1}  # few trades, which take the oracle ten times as long
 DEAR = {"inside": 85, "edge": 8, "far": 5, "wild": 2}
+BRIMFUL = 0.25  # of those, whose plan is to stand on one of its limits
 NEARNESS = (0, UNIT, 10**15, 10**12, 10**9)  # one part in so many beside the bound; 0 is on it
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
@@ -36,6 +38,8 @@ class Holder:
 def holders(rng: Random, world: World, oracle: Oracle, count: int) -> list[Holder]:
     """Return so many portfolios, by name in the order of their making."""
     shares = DEAR if world.dear else CHEAP
+    if world.brink is not None:
+        shares = {**shares, "edge": 15}
     kinds = rng.choices(list(shares), list(shares.values()), k=count)
     known: Reaches = {}
     return [_holder(rng, world, oracle, kind, f"p{number:05}", known) for number, kind in enumerate(kinds)]
@@ -74,6 +78,8 @@ def _holder(rng: Random, world: World, oracle: Oracle, kind: str, name: str, kno
     )
     if rng.random() < 0.08:
         state = _hindered(rng, state, portfolio, world)
+    if kind in {"edge", "far"} and rng.random() < BRIMFUL:
+        state, portfolio = to_the_brim(rng, oracle, state, portfolio)
     return Holder(kind, state, portfolio)
 
 
@@ -129,6 +135,8 @@ def _drifts(
     reaches = {name: _remembered(known, world, oracle, portfolio, name) for name in names}
     factor = {"inside": 0.8, "edge": 0.4, "far": 3.0}[kind]
     found = {name: int(reach * factor * rng.uniform(-1, 1)) for name, reach in reaches.items()}
+    if kind == "far" and found and rng.random() < 0.5:
+        _with_cash(rng, counts(wanted.get(CASH, D(0))), {a: counts(w) for a, w in wanted.items() if a != CASH}, found)
     if kind == "edge" and names:
         _place_on_edge(rng, world, oracle, portfolio, found)
     return found
@@ -137,6 +145,18 @@ def _drifts(
 def _quote(world: World, asset: str) -> Quote | None:
     found = world.market.quotes.get(f"{VENUES[0]}:{asset}/{CASH}")
     return found if found is not None and found.bids and found.asks else None
+
+
+def _with_cash(rng: Random, cash: int, targets: Mapping[str, int], drifts: dict[str, int]) -> None:
+    """Make a deposit of what was drifts, leave next to no cash, or no more than all others have too much."""
+    name, way = rng.choice(sorted(drifts)), rng.randrange(3)
+    if way == 0:
+        share = int(rng.choice([0.01, 0.1, 0.5]) * 10**6) * 10**12
+        drifts.update({name: drifts[name] - targets.get(name, 0) * share // UNIT for name in drifts})
+        return
+    if way == 1:
+        drifts.update({other: abs(drift) // rng.randrange(3, 9) for other, drift in drifts.items()})
+    drifts[name] += cash - sum(drifts.values()) - rng.choice([0, 0, 10**12, 10**15])
 
 
 def _remembered(known: Reaches, world: World, oracle: Oracle, portfolio: Portfolio, asset: str) -> int:
@@ -237,6 +257,11 @@ def _positions(
             quantity -= part
             reserved = 0
         found.append(Position("main", venue, asset, amount(quantity), amount(reserved)))
-    cash -= whole * ruined  # equity is nothing, or less
-    found.append(Position("main", VENUES[0], CASH, amount(nearest(cash, UNIT)), D(0)))
+    cash = nearest(cash - whole * ruined, UNIT)  # ruined: equity is nothing, or less
+    if split and cash > 2 and rng.random() < 0.4:
+        for account, venue in (("side", VENUES[1]), ("aside", VENUES[0])):
+            part = cash // rng.choice([2, 3, 100])
+            found.append(Position(account, venue, CASH, amount(part), amount(rng.choice([0, 0, part // 2]))))
+            cash -= part
+    found.append(Position("main", VENUES[0], CASH, amount(cash), D(0)))
     return tuple(sorted(found, key=lambda position: (position.account, position.asset)))

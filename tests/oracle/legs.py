@@ -13,9 +13,9 @@ TURNS = ("sell", "cross", "buy")
 
 def features(plan: Plan) -> Iterator[str]:
     """Yield what occurs in a plan, for the count."""
-    turns = [leg.offer.turn for leg in plan.legs]
-    yield "+".join(f"{turns.count(turn)} {TURNS[turn]}" for turn in (0, 1, 2) if turn in turns) or "nothing"
-    yield f"{len({leg.offer.rank for leg in plan.legs})} accounts"
+    yield f"{min(len(plan.legs), 4)} orders" + (" or more" if len(plan.legs) > 3 else "")
+    yield from {f"with a {TURNS[leg.offer.turn]}" for leg in plan.legs}
+    yield from {"on two accounts or more" for leg in plan.legs if leg.offer.rank != plan.legs[0].offer.rank}
     if any(leg.depends_on for leg in plan.legs):
         yield "buys that wait for sells"
     if plan.extra:

@@ -53,7 +53,8 @@ def _direction(world: World, holder: Holder, trades: tuple[Trade, ...], equity: 
     """No asset is traded further than one trade may, nor both ways."""
     moved: dict[tuple[str, Side], Fraction] = defaultdict(Fraction)
     for trade in trades:
-        for asset, side, units in _both(trade):
+        fee = Fraction(world.market.quotes[f"{trade.venue}:{trade.instrument}"].instrument.taker_fee)
+        for asset, side, units in _both(trade, fee):
             book = world.market.quotes.get(f"{trade.venue}:{asset}/{holder.portfolio.quote}")
             if book is not None:
                 moved[asset, side] += units * (Fraction(book.bids[0].price) + Fraction(book.asks[0].price)) / 2 / equity
@@ -64,11 +65,11 @@ def _direction(world: World, holder: Holder, trades: tuple[Trade, ...], equity: 
             yield f"{asset} is both bought and sold"
 
 
-def _both(trade: Trade) -> Iterator[tuple[str, Side, Fraction]]:
-    """Yield what an order moves: its base, and its quote at the mid without the fee."""
+def _both(trade: Trade, fee: Fraction) -> Iterator[tuple[str, Side, Fraction]]:
+    """Yield what an order moves: its base, and its quote at the mid, fee included."""
     quantity, against = Fraction(trade.quantity), Side.SELL if trade.side is Side.BUY else Side.BUY
     yield trade.base, trade.side, quantity
-    yield trade.quote, against, quantity * Fraction(trade.decision_price)
+    yield trade.quote, against, quantity * Fraction(trade.decision_price) * (1 + fee * trade.side.sign)
 
 
 def _sales(world: World, holder: Holder, trades: tuple[Trade, ...]) -> Iterator[str]:

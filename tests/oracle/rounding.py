@@ -1,19 +1,20 @@
 """Whole numbers: the scale, rounding to it, roots, and linear equations without any rounding at all."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from math import isqrt, lcm
 
 UNIT = 10**18  # of every amount that the decision rounds
+WIDE = Context(prec=400, traps=[Inexact])
 FINE = 10**60  # of roots that nothing rounds
 
 
 def counts(value: Decimal) -> int:
     """Return an amount in units of 1e-18; it must have no more decimals than that."""
-    numerator, denominator = value.as_integer_ratio()
-    whole, rest = divmod(numerator * UNIT, denominator)
-    if rest:
+    scaled = WIDE.scaleb(value, 18)
+    whole = int(scaled)
+    if whole != scaled:
         raise ValueError(f"{value} has more than 18 decimals")
     return whole
 

@@ -11,12 +11,16 @@ import pytest
 from oracle.compare import Answers, answers, compared
 from trimtab.domain.amounts import CONTEXT, SCALE, ceil_to
 from trimtab.domain.market import Quote
+from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import Windows
 from trimtab.drift import (
     bands,
     cost_adjusted,
+    crosses,
+    draft,
     dueness,
     envelope,
+    funding,
     gates,
     holdings,
     landing,
@@ -37,14 +41,14 @@ Patch = pytest.MonkeyPatch
 
 @cache
 def world(number: int) -> Answers:
-    return answers(SEED, number, CASES)
+    return answers(SEED, number, CASES, dear=True)
 
 
 SETTINGS = {
     "trigger": lambda old: replace_settings(old, trigger=old.trigger * NUDGE),
     "landing": lambda old: replace_settings(old, landing=old.landing / NUDGE),
     "region_scale": lambda old: replace_settings(old, region_scale=old.region_scale * NUDGE),
-    "safety_factor": lambda old: replace_settings(old, safety_factor=old.safety_factor * NUDGE),
+    "safety_factor": lambda old: replace_settings(old, safety_factor=old.safety_factor * Decimal("1.05")),
     "quote_age_max_seconds": lambda old: replace_settings(old, quote_age_max_seconds=old.quote_age_max_seconds * 1.01),
     "signal_lifetime_seconds": lambda old: replace_settings(old, signal_lifetime_seconds=61),
     "impact_coefficient": lambda old: replace_settings(old, impact_coefficient=old.impact_coefficient * NUDGE),
@@ -133,6 +137,31 @@ def landing_one_by_one(patch: Patch) -> None:
     patch.setattr(landing.Landing, "activate", mutant)
 
 
+def enough_only_above(self: Any, wanted: Decimal) -> Decimal:
+    quantity = fitting(self, wanted)
+    return quantity if quantity > self.smallest else Decimal(0)
+
+
+def all_cash_kept(view: Any, held: Any) -> Any:
+    return tuple(replace(purse, spare=Decimal(0), kept=purse.spare + purse.kept) for purse in purses(view, held))
+
+
+def a_tick_further(quote: Quote, side: Side, budget: Decimal) -> Decimal:
+    return limit_price(quote, side, budget) + quote.instrument.tick * side.sign
+
+
+def last_funder_first(corrections: Any, room: Any, *rest: Any) -> Any:
+    return funded(corrections, room[::-1], *rest)
+
+
+def dearest_first(options: Any) -> Any:
+    return pick(sorted(options, key=lambda option: -option.offer.rank)[:1])
+
+
+def any_cross(places: Any, purses: Any, wanted: Any) -> Any:
+    return next(possible(places, purses, wanted), None)
+
+
 def value(module: Any, name: str, mutant: Any) -> Callable[[Patch], None]:
     return lambda patch: patch.setattr(module, name, mutant)
 
@@ -156,6 +185,8 @@ def closed_windows(self: Windows, event_time_us: int) -> bool:
 
 
 cube_root, touch, last_us = bands.cube_root, region.touch_cost, dueness.last_us
+fitting, purses, limit_price, funded = offers.Offer.fitting, planner.purses, offers.limit_price, planner.funded
+pick, possible = draft._pick, crosses._crosses
 worth = cost_adjusted.CostAdjustedRule._worth
 
 MUTANTS: dict[str, Callable[[Patch], None]] = {
@@ -187,6 +218,16 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "a screen that is too wide": wider_screen,
     "a screen that takes old prices": screen_without_age,
     "more sold than there is": value(offers, "floor_to", ceil_to),
+    "more sold to pay than may be": value(draft, "floor_to", ceil_to),
+    "the smallest order is too small": value(offers.Offer, "fitting", enough_only_above),
+    "no cash is spare": value(planner, "purses", all_cash_kept),
+    "a limit one tick further": value(offers, "limit_price", a_tick_further),
+    "buys that do not grow": value(funding._State, "_growth", lambda *_: {}),
+    "the last funder first": value(planner, "funded", last_funder_first),
+    "the last account first": value(draft, "_pick", dearest_first),
+    "the first cross for the best": value(draft, "best_cross", any_cross),
+    "no cross": value(draft, "best_cross", lambda *_: None),
+    "nothing is deferred": value(draft.Draft, "deferred", lambda *_: iter(())),
     "no limit to a trade": value(planner, "capped", lambda corrections, share: corrections),
 }
 

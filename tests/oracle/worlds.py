@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import exp, sqrt
+from math import exp, log10, sqrt
 from random import Random
 
 from trimtab.domain.instruments import Instrument
@@ -95,19 +95,47 @@ def market(rng: Random, assets: tuple[str, ...], twins: tuple[str, str] | None) 
             first = quotes[f"{VENUES[0]}:{twins[0]}/{CASH}"]
             found = replace(first, instrument=replace(first.instrument, symbol=f"{asset}/{CASH}", base=asset))
         quotes[found.instrument.key] = found
-        if rng.random() < 0.3:
-            other = book(rng, asset, VENUES[1], now_us)
+        if rng.random() < 0.4:
+            other = elsewhere(rng, found, now_us)
             quotes[other.instrument.key] = other
+    for venue in VENUES:
+        _add_crosses(rng, assets, venue, quotes, now_us)
     rules = {key: quote.instrument for key, quote in quotes.items()}
     if rng.random() < 0.2:
         _spoil(rng, quotes, rules, now_us)
     return Market(rng.randrange(10**6), now_us, complete=rng.random() < 0.99, instruments=rules, quotes=quotes)
 
 
-def book(rng: Random, asset: str, venue: str, now_us: int) -> Quote:
+def elsewhere(rng: Random, found: Quote, now_us: int) -> Quote:
+    """Return a book of the same asset on the second venue: the very same, one nearby, or one far off."""
+    asset = found.instrument.base
+    if rng.random() < 0.2:
+        return replace(found, instrument=replace(found.instrument, venue=VENUES[1]))
+    near = float(found.mid) * exp(rng.gauss(0, rng.choice([0.0001, 0.001, 0.5])))
+    return book(rng, asset, VENUES[1], now_us, near)
+
+
+def _add_crosses(rng: Random, assets: tuple[str, ...], venue: str, quotes: dict[str, Quote], now_us: int) -> None:
+    """List pairs of assets, about as dear as their prices say, in half of the worlds."""
+    if rng.random() < 0.5:
+        return
+    direct = {asset: quotes[f"{venue}:{asset}/{CASH}"] for asset in assets if f"{venue}:{asset}/{CASH}" in quotes}
+    share = rng.choice([0.2, 0.5, 1.0])
+    for base in direct:
+        for quote in direct:
+            if base < quote and rng.random() < share:
+                first, second = rng.choice([(base, quote), (quote, base)])
+                price = float(direct[first].mid / direct[second].mid) * exp(rng.gauss(0, rng.choice([0.0, 1e-4, 1e-2])))
+                found = book(rng, first, venue, now_us, price, second)
+                quotes[found.instrument.key] = found
+
+
+def book(rng: Random, asset: str, venue: str, now_us: int, near: float | None = None, quote: str = CASH) -> Quote:
     """Return a ladder of one to ten levels, from deep to next to nothing."""
-    price = 10 ** rng.uniform(-3, 4.8)
+    price = 10 ** rng.uniform(-3, 4.8) if near is None else near
     tick = D(10) ** rng.randrange(-8, -4) if price < 1 else D(10) ** rng.randrange(-3, 1)
+    if near is not None:
+        tick = D(10) ** max(int(log10(price)) - rng.randrange(3, 7), -15)
     bid = max(int(price / float(tick)), 20)
     spread = rng.choice([1, 1, 2, 3, max(bid // 5_000, 1), max(bid // 100, 1)])
     depth = 10 ** rng.uniform(1, 7) / (bid * float(tick))
@@ -121,13 +149,13 @@ def book(rng: Random, asset: str, venue: str, now_us: int) -> Quote:
 
     rules = Instrument(
         venue=venue,
-        symbol=f"{asset}/{CASH}",
+        symbol=f"{asset}/{quote}",
         base=asset,
-        quote=CASH,
+        quote=quote,
         tick=tick,
         step=D(10) ** rng.randrange(-6, -1),
         min_quantity=rng.choice([D("0.00001"), D("0.1")]),
-        min_notional=rng.choice([D(1), D(5), D(10)]),
+        min_notional=rng.choice([D(1), D(5), D(10)]) if quote == CASH else rng.choice([D(0), D("0.0001")]),
         maker_fee=D(0),
         taker_fee=rng.choice([D(0), D("0.0002"), D("0.00075"), D("0.001"), D("0.0026")]),
         tradable=rng.random() < 0.97,
