@@ -86,6 +86,7 @@ async def _refusable(floor: Floor, reason: str) -> Signal:
     changes: dict[str, dict[str, Any]] = {
         "unknown_account": {"account": "elsewhere"},
         "instrument_not_tradable": {"instrument": "XYZ/USDT"},
+        "wrong_currencies": {"base": "ETH"},
         "quantity_off_grid": {"quantity": Decimal("0.010001")},
     }
     signal = floor.signal(replace(trade, **changes.get(reason, {})))
@@ -96,7 +97,10 @@ async def _refusable(floor: Floor, reason: str) -> Signal:
 
 @pytest.mark.parametrize(
     "reason",
-    ["halted", "deadline", "no_trades", "unknown_account", "instrument_not_tradable", "quantity_off_grid"],
+    [
+        *("halted", "deadline", "no_trades", "unknown_account"),
+        *("instrument_not_tradable", "wrong_currencies", "quantity_off_grid"),
+    ],
 )
 async def test_a_refused_signal_says_why_and_is_not_repeated(floor: Floor, reason: str) -> None:
     executor = await floor.executor()

@@ -549,6 +549,7 @@ class Floor:
             [(str(row["account"]), str(row["trade_id"])) for row in trades],
             [(fill.account, fill.trade_id) for fill in self.fills() if fill.account in names],
             {name: await self.world.reconciler.sums(name) for name in names},
+            {row["client_order_id"]: (row["parent_id"], row["quantity"]) for row in self.world.ask(ASKED)},
         )
 
     async def holds(self, *accounts: str) -> Verdict:
@@ -603,6 +604,10 @@ def still_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
         yield exchange
 
 
+ASKED = """
+SELECT client_order_id, parent_id, parent_order.quantity
+FROM ledger.child_order JOIN ledger.parent_order USING (parent_id)
+"""
 START = {"BTC": "1", "ETH": "10", "USDT": "100000"}
 
 

@@ -13,6 +13,7 @@ from trimtab import messages as m
 
 _YEAR_2000_US = 946_684_800_000_000
 _YEAR_2100_US = 4_102_444_800_000_000
+_VARIANCE_MAX = 10**9  # per year: prices that change a thousandfold an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ def _falling(value: tuple[int, ...]) -> bool:
 def _rising(value: tuple[int, ...]) -> bool:
     prices = value[::2]
     return _ladder(value) and list(prices) == sorted(set(prices))
+
+
+def _covariance(risk: m.Risk) -> bool:
+    """Tell whether it is a triangle, row by row, whose diagonal can be one."""
+    size = len(risk.assets)
+    if len(risk.covariance) != size * (size + 1) // 2:
+        return False
+    diagonal = (row * size - row * (row - 1) // 2 for row in range(size))
+    return all(0 <= risk.covariance[place] <= _VARIANCE_MAX for place in diagonal)
 
 
 def _grid(value: str) -> bool:
@@ -249,8 +259,8 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
     m.Frame: {"rules": Rule(lambda frame: frame.full or not frame.rules, "none unless the frame is full")},
     m.Risk: {
         "covariance": Rule(
-            lambda risk: len(risk.covariance) == len(risk.assets) * (len(risk.assets) + 1) // 2,
-            "n (n + 1) / 2 numbers for n assets",
+            _covariance,
+            f"n (n + 1) / 2 numbers for n assets, variances from 0 to {_VARIANCE_MAX} a year",
         ),
         "long_run_variance": Rule(
             lambda risk: len(risk.long_run_variance) == len(risk.assets), "as many numbers as assets"

@@ -36,7 +36,8 @@ async def draw_up(
         fills = await ledger.reports.fills(portfolio.portfolio_id, 0, _FILLS_MAX)
         ledger_trades += [(fill.account, fill.trade_id) for fill in fills]
     sums: dict[str, dict[str, Decimal]] = {account: await ledger.sums(account) for account in cast.accounts}
-    verdict = judge(read_journal(journal), ledger_trades, [(f.account, f.trade_id) for f in watch.measures.fills], sums)
+    on_topic = [(fill.account, fill.trade_id) for fill in watch.measures.fills]
+    verdict = judge(read_journal(journal), ledger_trades, on_topic, sums, watch.measures.asked())
     return Summary(
         measures=watch.measures,
         verdict=verdict,

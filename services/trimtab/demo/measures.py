@@ -27,6 +27,8 @@ class Measures:
     signals: int = 0
     fills: list[Fill] = field(default_factory=list)
     orders: dict[str, OrderState] = field(default_factory=dict)
+    wanted: dict[str, Decimal] = field(default_factory=dict)  # by parent, base
+    parents: dict[str, str] = field(default_factory=dict)  # by client order id
     ever_unknown: set[str] = field(default_factory=set)
     ever_partial: set[str] = field(default_factory=set)
     states: dict[str, PortfolioState] = field(default_factory=dict)
@@ -34,8 +36,9 @@ class Measures:
     drifts: dict[str, Decimal] = field(default_factory=dict)
     tick_to_order_ms: dict[str, float] = field(default_factory=dict)
 
-    def on_signal(self, _: Signal) -> None:
+    def on_signal(self, signal: Signal) -> None:
         self.signals += 1
+        self.wanted |= {trade.trade_id: trade.quantity for trade in signal.trades}
 
     def on_fill(self, fill: Fill) -> None:
         self.fills.append(fill)
@@ -46,6 +49,7 @@ class Measures:
     def on_order(self, event: OrderEvent, times_us: dict[str, int]) -> None:
         """Count an order's step; `times_us` are what its headers carry along (tick and answer, wall clock)."""
         self.orders[event.client_order_id] = event.state
+        self.parents[event.client_order_id] = event.parent_id
         if event.state is OrderState.UNKNOWN:
             self.ever_unknown.add(event.client_order_id)
         if event.state is OrderState.PARTIALLY_FILLED:
@@ -66,6 +70,10 @@ class Measures:
             self.drifts[portfolio_id] = drift
             if _funded(state, portfolios[portfolio_id]):
                 self.first_drifts.setdefault(portfolio_id, drift)
+
+    def asked(self) -> dict[str, tuple[str, Decimal]]:
+        """Return what each order works for: its parent, and how much of it the signal wanted."""
+        return {order: (parent, self.wanted[parent]) for order, parent in self.parents.items() if parent in self.wanted}
 
     def orders_by_outcome(self) -> dict[str, int]:
         """Return placed, filled, rejected, unknown (still so) and ever_unknown."""

@@ -67,6 +67,8 @@ def _objection(signal: Signal, row: PortfolioRow, market: Market, accounts: froz
             return "unknown_account"
         if instrument is None or not instrument.tradable:
             return "instrument_not_tradable"
+        if (trade.base, trade.quote) != (instrument.base, instrument.quote):
+            return "wrong_currencies"
         if trade.quantity <= 0 or not _on_grid(trade.quantity, instrument.step) or trade.limit_price <= 0:
             return "quantity_off_grid"
     return ""

@@ -56,6 +56,10 @@ class Stack:
     def inside(self, service: str, *words: str, allowed: tuple[int, ...] = (0,)) -> str:
         return self.compose("exec", "-T", service, *words, allowed=allowed)
 
+    def rows(self, query: str) -> list[list[str]]:
+        words = ("postgres", "psql", "-U", "trimtab_owner", "-d", "trimtab", "-At", "-F", " ", "-c", query)
+        return [line.split() for line in self.inside(*words).splitlines()]
+
     def fills(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(
             self.inside("reconciler", "trimtab", "fills", "--limit", "100000", "--json")
@@ -144,17 +148,19 @@ def _at_rest(status: dict[str, Any]) -> bool:
 def _verdict(stack: Stack, journal: Path) -> Verdict:
     """Hold ledger and topic to what the exchange itself wrote down."""
     journal.write_text(stack.inside("exchange", "cat", "/tmp/journal"))
-    query = "SELECT account, trade_id FROM ledger.fill"
-    words = stack.inside(
-        "postgres", "psql", "-U", "trimtab_owner", "-d", "trimtab", "-At", "-F", " ", "-c", query
-    ).split()
+    trades = stack.rows("SELECT account, trade_id FROM ledger.fill")
+    asked = stack.rows(
+        "SELECT client_order_id, parent_id, parent_order.quantity"
+        " FROM ledger.child_order JOIN ledger.parent_order USING (parent_id)"
+    )
     status = stack.trimtab("status")
     sums: dict[str, Decimal] = {}
     for held in [*status["unallocated"], *(held for each in status["portfolios"] for held in each["holdings"])]:
         sums[held["asset"]] = sums.get(held["asset"], Decimal(0)) + Decimal(held["posted"])
     return judge(
         read_journal(journal),
-        zip(words[::2], words[1::2], strict=True),
+        [(account, trade_id) for account, trade_id in trades],
         [(fill["account"], fill["trade_id"]) for fill in stack.fills()],
         {ACCOUNT: sums},
+        {order: (parent, Decimal(quantity)) for order, parent, quantity in asked},
     )

@@ -258,6 +258,8 @@ ABSURD: list[tuple[str, str, object]] = [
     ("market.frames", "sequence", -1),
     ("market.risk", "assets", ("ETH", "BTC")),
     ("market.risk", "covariance", ()),
+    ("market.risk", "covariance", (Decimal("-0.1"), Decimal(0), Decimal("0.36"))),
+    ("market.risk", "covariance", (Decimal("0.1"), Decimal(0), Decimal(10**10))),
     ("market.risk", "long_run_variance", (Decimal(1),)),
     ("portfolio.targets", "assets", ("USDT", "BTC", "ETH")),
     ("portfolio.targets", "weights", (Decimal("0.5"), Decimal("0.4"), Decimal("0.05"))),

@@ -67,6 +67,14 @@ def test_what_must_not_trade_is_refused_and_rests(
     assert found.not_before_us > signal.event_time_us
 
 
+@pytest.mark.parametrize("field", ["base", "quote"])
+def test_a_trade_in_currencies_that_are_not_its_instruments_is_refused(signal: Signal, field: str) -> None:
+    forged = replace(signal, trades=tuple(replace(trade, **{field: "DOGE"}) for trade in signal.trades))
+    found = verdict(forged, row(signal), market(signal))
+    assert isinstance(found, Refused)
+    assert found.reason == "wrong_currencies"
+
+
 def test_a_quantity_of_any_size_is_judged_and_never_raises(signal: Signal) -> None:
     huge = replace(signal, trades=tuple(replace(t, quantity=Decimal(99999999999999999999)) for t in signal.trades))
     assert isinstance(verdict(huge, row(signal), market(signal)), Admitted)

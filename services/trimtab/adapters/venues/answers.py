@@ -78,10 +78,12 @@ def place_answer(failure: Failure) -> Refused | NotPlaced | Unknown:
     """Say what a failed POST of an order means for the order."""
     if not failure.sent:
         return NotPlaced(failure.text, _RETRY_MS_UNSENT)
-    if failure.status in TOO_MANY_REQUESTS or failure.code in _TOO_MANY_CODES:
+    if failure.status in TOO_MANY_REQUESTS:
         return NotPlaced(failure.text, retry_after_ms(failure))
-    if failure.status is None or failure.status >= 500 or failure.code is None or failure.code in _UNKNOWN_CODES:
+    if not _refuses(failure.status) or failure.code is None or failure.code in _UNKNOWN_CODES:
         return Unknown(failure.text)
+    if failure.code in _TOO_MANY_CODES:
+        return NotPlaced(failure.text, retry_after_ms(failure))
     if failure.code == _CLOCK_SKEW:
         return NotPlaced(failure.text, _RETRY_MS_DEFAULT)
     if _DUPLICATE in failure.message:
@@ -101,6 +103,11 @@ def retry_after_ms(failure: Failure) -> int:
     if failure.retry_after_ms is not None:
         return failure.retry_after_ms
     return _RETRY_MS.get(failure.status or 0, _RETRY_MS_DEFAULT)
+
+
+def _refuses(status: int | None) -> bool:
+    """Tell whether a status is a refusal at all: only then a code in the body says what became of the request."""
+    return status is not None and 400 <= status < 500
 
 
 def _refusal(code: int, message: str) -> str | None:
