@@ -1,6 +1,6 @@
 """From recorded frames to the market that decisions and orders look at. (Shared: drift and executor both read it.)"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
@@ -8,7 +8,9 @@ from trimtab.domain.amounts import CONTEXT
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.market import Level, Market, Quote
-from trimtab.messages import Frame, FrameQuote, InstrumentRules
+from trimtab.domain.orders import Liquidity
+from trimtab.messages import ChargedFee, Costs, Frame, FrameQuote, InstrumentRules
+from trimtab.ports.topics import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,13 @@ class Feed:
     session: str = ""
     sequence: int = -1
 
-    def advance(self, frame: Frame, offset: int) -> "Feed":
+    def advance(self, frame: Frame, offset: int, costs: Record[Costs] | None = None) -> "Feed":
         """Return the feed after one more frame; only the instruments it names are touched.
 
         A frame of another session, or one that does not follow the last, leaves the market incomplete until the next
-        full frame: a book that may have missed an update must not be traded on.
+        full frame: a book that may have missed an update must not be traded on. Costs count from one full frame to the
+        next. So the market at any frame can be worked out again from the frames since the last full one and the costs
+        that it names, whenever these came.
 
         Raises:
             InvalidValueError: if a ladder does not consist of (price, quantity) pairs of positive counts.
@@ -32,7 +36,8 @@ class Feed:
         market = self.market
         if frame.session != self.session or frame.sequence != self.sequence + 1:
             market = replace(market, complete=False)
-        rules = [_instrument(rule) for rule in frame.rules]
+        fees = taker_fees(costs) if frame.full else {}
+        rules = [_instrument(rule, fees) for rule in frame.rules]
         known = (
             {item.key: item for item in rules} if frame.full else {**market.instruments, **{r.key: r for r in rules}}
         )
@@ -43,6 +48,8 @@ class Feed:
                 if (key := f"{quote.venue}:{quote.instrument}") in known
             ]
         market = market.advance(offset, frame.event_time_us, full=frame.full, instruments=rules, quotes=quotes)
+        if frame.full:
+            market = replace(market, costs_offset=costs.offset if costs is not None else -1)
         return Feed(market, frame.session, frame.sequence)
 
     def doubt(self) -> "Feed":
@@ -55,8 +62,24 @@ def touched(frame: Frame) -> frozenset[str]:
     return frozenset(f"{quote.venue}:{quote.instrument}" for quote in frame.quotes)
 
 
-def _instrument(rule: InstrumentRules) -> Instrument:
-    return Instrument(
+def charged(instrument: Instrument, fees: Mapping[str, ChargedFee]) -> Instrument:
+    """Return the instrument with what its takers are charged; `fees` are theirs, by instrument key.
+
+    An estimate counts only while the venue states the fee that it was made under.
+    """
+    found = fees.get(instrument.key)
+    known = found is not None and found.stated == instrument.taker_fee
+    return replace(instrument, charged_fee=found.fee) if known and found is not None else instrument
+
+
+def taker_fees(costs: Record[Costs] | None) -> Mapping[str, ChargedFee]:
+    """Return what takers are charged, by instrument key."""
+    rows = costs.message.fees if costs is not None else ()
+    return {f"{row.venue}:{row.instrument}": row for row in rows if row.liquidity is Liquidity.TAKER}
+
+
+def _instrument(rule: InstrumentRules, fees: Mapping[str, ChargedFee]) -> Instrument:
+    instrument = Instrument(
         rule.venue,
         rule.instrument,
         rule.base,
@@ -69,6 +92,7 @@ def _instrument(rule: InstrumentRules) -> Instrument:
         rule.taker_fee,
         rule.tradable,
     )
+    return charged(instrument, fees)
 
 
 def _quote(quote: FrameQuote, instrument: Instrument) -> Quote:

@@ -108,6 +108,43 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedFee:
+    """What one instrument's makers or takers are charged, as a fraction of the notional.
+
+    `fee` counts; it is estimated from own fills and stands close to `stated`, the venue's own word, as long as they are
+    few. `fills`, `notional` and `paid` (both in the instrument's quote currency) are sums over the fills, each weighted
+    with its age at the record's event time.
+    """
+
+    venue: str
+    instrument: str
+    liquidity: Liquidity
+    stated: Decimal
+    fee: Decimal
+    fills: Decimal
+    notional: Decimal
+    paid: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """market.costs: what trading costs, refit from own fills up to a frame; each record holds everything.
+
+    It goes on from the record at `previous_offset` (-1 is none), with those of execution.fills that came after its
+    `fills_offsets` and before these: the next offset of each partition. Of records with the same `sequence` only the
+    first one counts. `fees` are sorted by venue, instrument and liquidity.
+    """
+
+    event_id: str
+    sequence: int
+    previous_offset: int
+    event_time_us: int
+    frame_offset: int
+    fills_offsets: tuple[int, ...]
+    fees: tuple[ChargedFee, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Targets:
     """portfolio.targets: weights worked out for a portfolio whose file names a method instead of weights.
 
@@ -231,6 +268,7 @@ class Signal:
     """rebalance.signals: advice to trade one portfolio, decided on exactly one frontier. Never an order.
 
     `targets_offset` is that of the targets in portfolio.targets; -1 if the portfolio's file has the weights itself.
+    `costs_offset` is that of the costs in market.costs; -1 if fees were taken as the venue states them.
     """
 
     signal_id: str
@@ -249,6 +287,7 @@ class Signal:
     terms: tuple[Term, ...]
     deferred: tuple[Deferral, ...] = ()
     targets_offset: int = -1
+    costs_offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,4 +389,6 @@ class Break:
     detail: str
 
 
-Message = Tick | Book | Frame | Risk | Targets | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break
+Message = (
+    Tick | Book | Frame | Risk | Costs | Targets | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break
+)

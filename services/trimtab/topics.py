@@ -8,6 +8,7 @@ from trimtab.domain.errors import InvalidValueError
 from trimtab.messages import (
     Book,
     Break,
+    Costs,
     Fill,
     Frame,
     Message,
@@ -44,7 +45,7 @@ def _portfolio(message: Targets | PortfolioState | Signal | OrderEvent | ParentE
     return message.portfolio_id
 
 
-def _none(message: Frame | Risk) -> None:  # noqa: ARG001 - a key function takes its message
+def _none(message: Frame | Risk | Costs) -> None:  # noqa: ARG001 - a key function takes its message
     return None
 
 
@@ -56,6 +57,7 @@ MARKET_TICKS: Final = Topic("market.ticks", Tick, _instrument)
 MARKET_BOOKS: Final = Topic("market.books", Book, _instrument)
 MARKET_FRAMES: Final = Topic("market.frames", Frame, _none)
 MARKET_RISK: Final = Topic("market.risk", Risk, _none)
+MARKET_COSTS: Final = Topic("market.costs", Costs, _none)
 PORTFOLIO_TARGETS: Final = Topic("portfolio.targets", Targets, _portfolio)
 PORTFOLIO_STATE: Final = Topic("portfolio.state", PortfolioState, _portfolio)
 REBALANCE_SIGNALS: Final = Topic("rebalance.signals", Signal, _portfolio)
@@ -70,6 +72,7 @@ TOPICS: Final[tuple[Topic[Any], ...]] = (
     MARKET_BOOKS,
     MARKET_FRAMES,
     MARKET_RISK,
+    MARKET_COSTS,
     PORTFOLIO_TARGETS,
     PORTFOLIO_STATE,
     REBALANCE_SIGNALS,

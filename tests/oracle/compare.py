@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
 
 from oracle.brinks import brink
+from oracle.charges import costs, expected
 from oracle.deciding import Oracle
 from oracle.fast import Judged, judged, screened
 from oracle.holders import Holder, holders
@@ -62,12 +63,14 @@ class Answers:
 
 
 def answers(seed: int, number: int, cases: int = CASES_PER_WORLD, *, dear: bool | None = None) -> Answers:
-    """Build one world and let the oracle decide on everybody in it; `dear` is whether many are to trade."""
+    """Build one world and let the oracle, shown the fees that count, decide; `dear` is whether many are to trade."""
     name = f"{seed}:{number}"
     rng = Random(name)
     found = brink(rng, world(rng, dear=number % WORLDS_PER_DEAR == 0 if dear is None else dear))
-    oracle = Oracle(found.market, found.risk, found.settings, found.universe)
-    everybody = tuple(holders(rng, found, oracle, cases))
+    found = replace(found, costs=costs(Random(f"{name}:costs"), found))
+    seen = replace(found, market=expected(found.market, found.costs))
+    oracle = Oracle(seen.market, seen.risk, seen.settings, seen.universe)
+    everybody = tuple(holders(rng, seen, oracle, cases))
     verdicts = tuple(oracle.decide(h.state, h.portfolio) for h in everybody)
     plans = {
         h.state.portfolio_id: oracle.plan(h.state, h.portfolio, verdict)
@@ -104,6 +107,8 @@ def compared(asked: Answers, mutation: Mutation | None = None) -> Count:
         if plan is not None:
             count.plans.update(features(plan))
         wrong = [*_differences(verdict, plan, found, explain=explain), *faults(asked.world, holder, found)]
+        if found.decision.costs_offset != (asked.world.costs.offset if asked.world.costs else -1):
+            wrong.append(f"cites costs {found.decision.costs_offset}")
         count.differences += [f"{asked.seed} {name} ({holder.kind}): {text}" for text in wrong]
     return count
 

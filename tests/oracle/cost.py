@@ -16,9 +16,15 @@ def mid(quote: Quote) -> Fraction:
     return _mid(quote.bids[0].price, quote.asks[0].price)
 
 
+def fee(quote: Quote) -> Decimal:
+    """Return what a taker pays: what own fills say, or else what the venue does."""
+    known = quote.instrument.charged_fee
+    return quote.instrument.taker_fee if known is None else known
+
+
 def at_touch(quote: Quote) -> Fraction:
     """Return fee and half spread."""
-    return _touch(quote.instrument.taker_fee, quote.bids[0].price, quote.asks[0].price)
+    return _touch(fee(quote), quote.bids[0].price, quote.asks[0].price)
 
 
 @lru_cache(maxsize=64)
@@ -52,4 +58,4 @@ def of_trade(quote: Quote, side: Side, notional: Fraction, moved: Fraction) -> F
     if left > 0:
         depth = sum(quantity for _, quantity in ladder)
         lost += left * (abs(ladder[-1][0] - middle) + moved * root(left / depth) * middle)
-    return Fraction(quote.instrument.taker_fee) + lost / notional
+    return Fraction(fee(quote)) + lost / notional

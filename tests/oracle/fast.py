@@ -17,6 +17,7 @@ from trimtab.drift.planner import Plan, plan
 from trimtab.drift.policy import Assessment
 from trimtab.drift.portfolios import Entry
 from trimtab.drift.screen import Screen
+from trimtab.frames import charged, taker_fees
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
@@ -46,7 +47,9 @@ def screened(
             screen.estimate(world.risk)
         if rng.random() < 0.5:
             screen.look(_earlier(world, rng), None)  # what it keeps must not outlive what it stands on
-        glance = screen.look(world.market, None if rng.random() < 0.5 else frozenset(world.market.quotes) | _all(world))
+        glance = screen.look(
+            charged_market(world), None if rng.random() < 0.5 else frozenset(world.market.quotes) | _all(world)
+        )
         found.append((Counter({str(reason): n for reason, n in glance.holds.items()}), set(glance.unsure)))
     return found
 
@@ -62,13 +65,26 @@ def judged(world: World, settings: DriftSettings, holder: Holder, *, explain: bo
         return plan(signal_id, view, assessment, *rest)
 
     with patch.object(deciding, "plan", overheard):
-        decision = judge(world.market, subject, explain=explain)
+        decision = judge(charged_market(world), subject, explain=explain)
     return Judged(decision, heard[-1] if heard else None, subject)
+
+
+def charged_market(world: World) -> Market:
+    """Return the market as a feed has it that was given the costs at its last full frame."""
+    fees, market = taker_fees(world.costs), world.market
+    return replace(
+        market,
+        instruments={key: charged(rules, fees) for key, rules in market.instruments.items()},
+        quotes={
+            key: replace(quote, instrument=charged(quote.instrument, fees)) for key, quote in market.quotes.items()
+        },
+        costs_offset=world.costs.offset if world.costs is not None else -1,
+    )
 
 
 def _earlier(world: World, rng: Random) -> Market:
     """Return the market some time ago, when some quotes were missing."""
-    market = world.market
+    market = charged_market(world)
     quotes = {key: quote for key, quote in market.quotes.items() if rng.random() < 0.9}
     ago_us = rng.choice([0, 1, 1_000_000, 5_000_000, 60_000_000, 3_600_000_000])
     return replace(market, event_time_us=market.event_time_us - ago_us, complete=rng.random() < 0.9, quotes=quotes)

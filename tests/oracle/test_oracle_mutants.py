@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from oracle import fast
 from oracle.compare import Answers, answers, compared
 from trimtab.domain.amounts import CONTEXT, SCALE, ceil_to
 from trimtab.domain.market import Quote
@@ -184,6 +185,10 @@ def closed_windows(self: Windows, event_time_us: int) -> bool:
     return (days + 3) % 7 in self.weekdays and any(start <= rest <= end for start, end in self.minutes)
 
 
+def any_fee(rules: Any, fees: Any) -> Any:
+    return replace(rules, charged_fee=fees[rules.key].fee) if rules.key in fees else rules
+
+
 cube_root, touch, last_us = bands.cube_root, region.touch_cost, dueness.last_us
 fitting, purses, limit_price, funded = offers.Offer.fitting, planner.purses, offers.limit_price, planner.funded
 pick, possible = draft._pick, crosses._crosses
@@ -202,7 +207,9 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "flows cut, not rounded": value(bands, "quantise", floored),
     "weights cut, not rounded": value(holdings, "quantise", floored),
     "a root rounded up": value(bands, "cube_root", lambda found: cube_root(found) + SCALE),
-    "no half spread": value(region, "touch_cost", lambda quote: quote.instrument.taker_fee),
+    "no half spread": value(region, "touch_cost", lambda quote: quote.instrument.expected_fee),
+    "the stated fee for the charged one": value(fast, "taker_fees", lambda costs: {}),
+    "a fee charged when another one was stated": value(fast, "charged", any_fee),
     "no impact": value(region, "trade_cost", lambda quote, *_: touch(quote)),
     "a horizon a little off": value(region, "_TWO_THIRDS", Decimal("0.6666667")),
     "at the threshold is not past it": value(tolerance.Tolerance, "reached", past_the_bound),

@@ -17,7 +17,8 @@ from trimtab.domain.portfolio import (
     Threshold,
     VolatilityThreshold,
 )
-from trimtab.messages import Risk
+from trimtab.messages import Costs, Risk
+from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
 D = Decimal
@@ -42,6 +43,7 @@ class World:
     twins: tuple[str, str] | None  # two assets that differ in nothing
     dear: bool  # whether many of its portfolios are to trade
     brink: tuple[str, int] | None = None  # an asset, and the count of |y| at which something is exactly equal
+    costs: Record[Costs] | None = None  # what own fills have shown of fees; `market` has the stated ones
 
     @property
     def universe(self) -> tuple[str, ...]:

@@ -72,6 +72,7 @@ BIDS = Rule(_falling, "pairs of price and quantity, all more than 0, prices fall
 ASKS = Rule(_rising, "pairs of price and quantity, all more than 0, prices rising")
 GRID = Rule(_grid, "a decimal number more than 0")
 WHOLE = Rule(lambda value: min(value, default=-1) >= 0 and sum(value) == 1, "weights of 0 or more that sum to 1")
+OFFSETS = Rule(lambda value: min(value, default=0) >= 0, "offsets of 0 or more")
 SORTED_NAMES = Rule(lambda value: all(value) and list(value) == sorted(set(value)), "names, sorted, each once")
 
 FIELDS: Mapping[type, Mapping[str, Rule]] = {
@@ -127,6 +128,22 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "observations": NOT_NEGATIVE,
         "assets": SORTED_NAMES,
         "long_run_variance": Rule(lambda value: all(v >= 0 for v in value), "variances of 0 or more"),
+    },
+    m.ChargedFee: {
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "stated": FEE,
+        "fee": FEE,
+        "fills": NOT_NEGATIVE,
+        "notional": NOT_NEGATIVE,
+    },
+    m.Costs: {
+        "event_id": NOT_EMPTY,
+        "sequence": NOT_NEGATIVE,
+        "previous_offset": OFFSET,
+        "event_time_us": TIME,
+        "frame_offset": OFFSET,
+        "fills_offsets": OFFSETS,
     },
     m.Targets: {
         "event_id": NOT_EMPTY,
@@ -200,6 +217,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "urgency": NOT_NEGATIVE,
         "equity": NOT_NEGATIVE,
         "targets_offset": OFFSET,
+        "costs_offset": OFFSET,
     },
     m.OrderEvent: {
         "event_id": NOT_EMPTY,

@@ -12,6 +12,8 @@ from trimtab.domain.errors import InvalidValueError, UnreachableError
 if TYPE_CHECKING:
     from trimtab.cli.reading import Reading
     from trimtab.domain.market import Market
+    from trimtab.messages import Costs
+    from trimtab.ports.topics import Record
 
 # A full frame comes every second, and at most a hundred others.
 _FRAMES_MAX = 2_000
@@ -22,13 +24,14 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Decide now, on the last recorded inputs, and show every term. Nothing is traded."""
-    from trimtab.cli.known import computed_targets, published_state
+    from trimtab.cli.known import computed_targets, published_state, refit_costs
     from trimtab.cli.reading import open_reading
     from trimtab.documents import parse_document
     from trimtab.drift.aiming import explain_targets
     from trimtab.drift.decision import decide
     from trimtab.drift.explanation import explain as rows_of
     from trimtab.drift.targets import aimed
+    from trimtab.drift.tariff import explain_costs
     from trimtab.topics import MARKET_RISK
 
     settings = started()
@@ -37,12 +40,14 @@ def explain(
         written = parse_document(state.document, state.document_version)
         targets = computed_targets(reading).get(portfolio) if written.allocation is not None else None
         risks = reading.tail(MARKET_RISK, 1)
-        market = _market(reading, settings.kafka.bootstrap_servers)
+        costs = refit_costs(reading)
+        market = _market(reading, settings.kafka.bootstrap_servers, costs)
     parsed = aimed(written, targets)
     risk = risks[-1] if risks else None
     decision = decide(market, risk, state, parsed, settings.drift)
     rows = (
         *rows_of(decision, parsed, risk.message if risk is not None else None),
+        *explain_costs(market, costs, {term.asset for term in decision.terms}, parsed.quote, settings.drift),
         *explain_targets(parsed, targets, risk, market.event_time_us, settings.drift.risk_observations_min),
     )
     result(
@@ -56,14 +61,14 @@ def explain(
     )
 
 
-def _market(reading: "Reading", kafka: str) -> "Market":
+def _market(reading: "Reading", kafka: str, costs: "Record[Costs] | None") -> "Market":
     from trimtab.frames import Feed
     from trimtab.topics import MARKET_FRAMES
 
     feed = Feed()
     for record in reading.tail(MARKET_FRAMES, _FRAMES_MAX):
         try:
-            feed = feed.advance(record.message, record.offset)
+            feed = feed.advance(record.message, record.offset, costs)
         except InvalidValueError:
             feed = feed.doubt()
     if not feed.market.complete:

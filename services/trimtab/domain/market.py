@@ -78,6 +78,7 @@ class Market:
         event_time_us: that frame's event time; the clock of every decision.
         complete: whether a full frame has been applied, so that nothing is missing.
         quotes: by instrument key.
+        costs_offset: offset in market.costs of the record that the instruments' charged fees are from; -1 is none.
 
     """
 
@@ -86,6 +87,7 @@ class Market:
     complete: bool = False
     instruments: Mapping[str, Instrument] = field(default_factory=lambda: MappingProxyType({}))
     quotes: Mapping[str, Quote] = field(default_factory=lambda: MappingProxyType({}))
+    costs_offset: int = -1
 
     def advance(
         self,

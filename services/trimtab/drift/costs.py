@@ -3,7 +3,8 @@
 Up to the visible depth the book itself says it. Past it the square-root law takes over, `Y s sqrt(Q / V)` (Toth et al.
 2011; Donier & Bonart 2015 for Bitcoin), where `s` is the volatility and `V` the volume over one and the same time. The
 recorded frames carry no traded volume, so the visible depth stands for the volume of one signal's lifetime, and `s` is
-taken over that lifetime.
+taken over that lifetime. The fee is the one that takers are charged, as far as own fills tell (fees.py), else the
+stated one. What an order may spend at worst is reckoned with the stated fee throughout, as the ledger reserves it.
 """
 
 from decimal import Decimal
@@ -16,9 +17,9 @@ YEAR_SECONDS = Decimal(365 * 24 * 3_600)
 
 
 def touch_cost(quote: Quote) -> Decimal:
-    """Return the cost of a trade small enough for the touch: taker fee and half the spread."""
+    """Return the cost of a trade small enough for the touch: expected taker fee and half the spread."""
     bid, ask = quote.bids[0].price, quote.asks[0].price
-    return quote.instrument.taker_fee + (ask - bid) / (ask + bid)
+    return quote.instrument.expected_fee + (ask - bid) / (ask + bid)
 
 
 def trade_cost(quote: Quote, side: Side, notional: Decimal, impact: Decimal) -> Decimal:
@@ -37,7 +38,7 @@ def trade_cost(quote: Quote, side: Side, notional: Decimal, impact: Decimal) -> 
         last = quote.opposite(side)[-1].price
         law = impact * (beyond / quote.depth(side)).sqrt()
         paid += beyond * ((last - mid) * side.sign + law * mid)
-    return quote.instrument.taker_fee + paid / notional
+    return quote.instrument.expected_fee + paid / notional
 
 
 def lifetime_impact(coefficient: Decimal, variance: Decimal, lifetime_seconds: int) -> Decimal:

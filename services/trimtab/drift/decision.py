@@ -59,6 +59,7 @@ class Hold:
     equity: Decimal
     terms: tuple[Term, ...]
     targets_offset: int = -1
+    costs_offset: int = -1
 
 
 Decision = Signal | Hold
@@ -129,7 +130,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
     """Plan the trades; a plan without any is a hold."""
     state, portfolio = subject.state, subject.portfolio
     causes = (state.portfolio_id, state.ledger_version, portfolio.version, market.offset, subject.risk_offset)
-    signal_id = derive("signal", *causes, portfolio.targets_offset)
+    signal_id = derive("signal", *causes, portfolio.targets_offset, market.costs_offset)
     places = Places(subject.holdings, market, portfolio.limits, subject.covariance, subject.settings)
     found = plan(signal_id, view, assessment, _coupling(subject.rule), places)
     if not found.trades:
@@ -153,6 +154,7 @@ def _propose(market: Market, subject: Subject, view: View, assessment: Assessmen
         terms=assessment.terms,
         deferred=found.deferred,
         targets_offset=portfolio.targets_offset,
+        costs_offset=market.costs_offset,
     )
 
 
@@ -177,6 +179,7 @@ def _hold(
         quantise(equity),
         terms,
         subject.portfolio.targets_offset,
+        market.costs_offset,
     )
 
 

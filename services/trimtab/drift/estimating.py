@@ -1,4 +1,4 @@
-"""The owner of market.frames in the group estimates risk and publishes it on market.risk."""
+"""The owner of market.frames in the group estimates risk and publishes it on market.risk; it also has fees refit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trimtab.domain.errors import InvalidValueError
 from trimtab.drift.estimator import Estimator, currencies
+from trimtab.drift.refitting import Refitting
 from trimtab.frames import Feed
 from trimtab.messages import Frame, Risk
 from trimtab.ports.topics import Publisher, Record
@@ -28,6 +29,7 @@ class Estimating:
     settings: DriftSettings
     latest: Callable[[], Mapping[str, Record[Risk]]]
     newest: Callable[[], int]
+    refitting: Refitting
     _feed: Feed = field(default_factory=Feed)
     _estimators: dict[str, Estimator] = field(default_factory=dict)
     _after: dict[str, int] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Estimating:
             self._feed = self._feed.doubt()  # whoever decides on the frame has said so already
             return
         market = self._feed.market
+        if record.message.full:
+            self.refitting.look(market)
         for quote in currencies(market):
             estimator = self._estimators.get(quote) or self._start(quote)
             if record.offset <= self._after.get(quote, -1):

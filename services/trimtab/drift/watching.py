@@ -10,10 +10,11 @@ from structlog.typing import FilteringBoundLogger
 from trimtab.domain.errors import InvalidValueError, TrimtabError
 from trimtab.drift.allocating import Allocating
 from trimtab.drift.decision import Hold, judge, prepare
+from trimtab.drift.fees import counts
 from trimtab.drift.portfolios import Entry, Portfolios
 from trimtab.drift.screen import Screen
 from trimtab.frames import Feed, touched
-from trimtab.messages import Frame, Risk, Signal, Targets
+from trimtab.messages import Costs, Frame, Risk, Signal, Targets
 from trimtab.ports.metrics import Meter
 from trimtab.ports.topics import Publisher, Record
 from trimtab.settings import DriftSettings
@@ -37,6 +38,7 @@ class Watch:
     settings: DriftSettings
     feed: Feed = field(default_factory=Feed)
     risks: dict[str, Record[Risk]] = field(default_factory=dict)
+    costs: Record[Costs] | None = None
     _screen: Screen = field(init=False)
     _allocating: Allocating = field(init=False)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
@@ -60,6 +62,15 @@ class Watch:
         self.portfolios.unprepare(record.message.quote)
         self._screen.estimate(record.message)
 
+    def on_costs(self, record: Record[Costs]) -> None:
+        """Take refit costs; they count from the next full frame on."""
+        if counts(record.message, self.costs.message if self.costs is not None else None):
+            self.costs = record
+
+    def latest_costs(self) -> Record[Costs] | None:
+        """Return the costs that count."""
+        return self.costs
+
     def on_targets(self, record: Record[Targets]) -> None:
         """Take computed targets; the next frame is decided with them."""
         self.portfolios.aim(record)
@@ -67,7 +78,7 @@ class Watch:
     def on_frame(self, record: Record[Frame]) -> None:
         """Advance the market and decide on every portfolio it touches; a full frame touches all of them."""
         try:
-            self.feed = self.feed.advance(record.message, record.offset)
+            self.feed = self.feed.advance(record.message, record.offset, self.costs)
         except InvalidValueError as error:
             self.feed = self.feed.doubt()
             self.log.warning("frame refused", offset=record.offset, reason=str(error))

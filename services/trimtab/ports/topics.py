@@ -19,6 +19,14 @@ class Record(Generic[M]):
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[M]):
+    """Part of a topic: its records in no particular order, and where each partition goes on after them."""
+
+    records: tuple[Record[M], ...]
+    offsets: tuple[int, ...]
+
+
 Handler = Callable[[Record[M]], Awaitable[None]]
 
 

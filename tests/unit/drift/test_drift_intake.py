@@ -12,9 +12,10 @@ from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableEr
 from trimtab.drift.estimating import BACKLOG_FRAMES_MAX, Estimating
 from trimtab.drift.intake import Intake
 from trimtab.drift.portfolios import Portfolios
+from trimtab.drift.refitting import Refitting
 from trimtab.drift.stream import Raw
-from trimtab.messages import Message, PortfolioState, Risk
-from trimtab.ports.topics import Record
+from trimtab.messages import Fill, Message, PortfolioState, Risk
+from trimtab.ports.topics import Record, Stretch
 from trimtab.settings import DriftSettings
 
 QUICK = DriftSettings(risk_observations_min=2, risk_publish_seconds=1.0, risk_span_points=2)
@@ -42,7 +43,8 @@ class World:
         self.risks: dict[str, Record[Risk]] = {}
         self.newest = 0
         self.portfolios = Portfolios(parse)
-        self.estimating = Estimating(self.sent, LOG, QUICK, lambda: self.risks, lambda: self.newest)
+        refitting = Refitting(self.sent, LOG, self.no_fills, lambda: None)
+        self.estimating = Estimating(self.sent, LOG, QUICK, lambda: self.risks, lambda: self.newest, refitting)
         self.messages: dict[bytes, Message] = {}
         self.buried: list[tuple[int, str]] = []
         self.stored: dict[int, list[Record[PortfolioState]]] = {}
@@ -61,6 +63,9 @@ class World:
         if value not in self.messages:
             raise InvalidValueError(topic, value, "a known message")
         return self.messages[value]
+
+    async def no_fills(self, begin: tuple[int, ...], records_max: int) -> Stretch[Fill]:
+        return Stretch((), begin)
 
     async def bury(self, raw: Raw, reason: str) -> None:
         self.buried.append((raw.offset, reason))
