@@ -23,6 +23,7 @@ from trimtab.adapters.manifest import schema_text
 from trimtab.topics import (
     EXECUTION_FILLS,
     EXECUTION_PARENTS,
+    MARKET_COSTS,
     MARKET_FRAMES,
     MARKET_RISK,
     PORTFOLIO_STATE,
@@ -31,10 +32,19 @@ from trimtab.topics import (
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-READ = (EXECUTION_FILLS, EXECUTION_PARENTS, MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, REBALANCE_SIGNALS)
+READ = (
+    EXECUTION_FILLS,
+    EXECUTION_PARENTS,
+    MARKET_COSTS,
+    MARKET_FRAMES,
+    MARKET_RISK,
+    PORTFOLIO_STATE,
+    REBALANCE_SIGNALS,
+)
 ABSURD: dict[str, dict[str, Any]] = {
     "execution.fills": {"quantity": Decimal(-1)},
     "execution.parents": {"parent_id": ""},
+    "market.costs": {"sequence": -1},
     "market.frames": {"event_time_us": datetime(1971, 1, 1, tzinfo=UTC)},
     "market.risk": {"covariance": []},
     "portfolio.state": {"ledger_version": -1},

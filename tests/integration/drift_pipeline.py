@@ -17,7 +17,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
-from trimtab.messages import Frame, FrameQuote, InstrumentRules, PortfolioState, Position
+from trimtab.domain.orders import Liquidity, Side
+from trimtab.messages import Fill, Frame, FrameQuote, InstrumentRules, PortfolioState, Position
 from trimtab.ports.topics import Record
 from trimtab.settings import Settings
 
@@ -51,6 +52,36 @@ def state(portfolio_id: str, version: int) -> PortfolioState:
         positions=tuple(Position("main", "binance", asset, n, Decimal(0)) for asset, n in amounts.items()),
         open_orders=(),
         recent_signals_us=(),
+    )
+
+
+def own_fill(portfolio_id: str, number: int, base: str) -> Fill:
+    """Return a taker's fill that was charged half as much again as the venue states."""
+    price = Decimal(60_000 if base == "BTC" else 3_000)
+    return Fill(
+        event_id=f"fill-{number}",
+        portfolio_id=portfolio_id,
+        ledger_sequence=number,
+        venue="binance",
+        account="main",
+        trade_id=str(number),
+        instrument=f"{base}/USDT",
+        base=base,
+        quote="USDT",
+        side=Side.BUY,
+        price=price,
+        quantity=Decimal("0.1"),
+        notional=price / 10,
+        fee=price / 10 * Decimal("0.0015"),
+        fee_asset="USDT",
+        liquidity=Liquidity.TAKER,
+        leaves_quantity=Decimal(0),
+        signal_id="s",
+        parent_id="p",
+        client_order_id=f"c{number}",
+        venue_order_id=f"v{number}",
+        event_time_us=time.time_ns() // 1_000,
+        dry_run=False,
     )
 
 

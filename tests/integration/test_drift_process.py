@@ -4,13 +4,14 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from drift_pipeline import BY_RISK, MovingMarket, Reading, Settling, drift_worker, state
+from drift_pipeline import BY_RISK, MovingMarket, Reading, Settling, drift_worker, own_fill, state
 
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
@@ -18,12 +19,22 @@ from trimtab.documents import parse_document
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
 from trimtab.drift.decision import Decision, decide
+from trimtab.drift.fees import counts as costs_count
+from trimtab.drift.fees import refit
 from trimtab.drift.targets import aimed, computed, counts, due_us, renewed
 from trimtab.frames import Feed
-from trimtab.messages import Signal, Targets
-from trimtab.ports.topics import Record
+from trimtab.messages import Costs, Fill, Signal, Targets
+from trimtab.ports.topics import Record, Stretch
 from trimtab.settings import DriftSettings, Settings
-from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS, REBALANCE_SIGNALS
+from trimtab.topics import (
+    EXECUTION_FILLS,
+    MARKET_COSTS,
+    MARKET_FRAMES,
+    MARKET_RISK,
+    PORTFOLIO_STATE,
+    PORTFOLIO_TARGETS,
+    REBALANCE_SIGNALS,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -63,12 +74,14 @@ class Recorded:
 
     def __init__(self, settings: Settings, codec: Codec) -> None:
         read: dict[str, list[Any]] = {}
-        for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_TARGETS, PORTFOLIO_STATE):
+        for topic in (MARKET_FRAMES, MARKET_RISK, MARKET_COSTS, EXECUTION_FILLS, PORTFOLIO_TARGETS, PORTFOLIO_STATE):
             reading = Reading(settings, codec, topic.name)
             read[topic.name] = sorted(reading.everything(), key=lambda record: record.offset)
             reading.close()
         self.frames = read[MARKET_FRAMES.name]
         self.risks = {record.offset: record for record in read[MARKET_RISK.name]}
+        self.costs: dict[int, Record[Costs]] = {record.offset: record for record in read[MARKET_COSTS.name]}
+        self.fills: list[Record[Fill]] = read[EXECUTION_FILLS.name]
         self.targets: dict[int, Record[Targets]] = {record.offset: record for record in read[PORTFOLIO_TARGETS.name]}
         states = [record.message for record in read[PORTFOLIO_STATE.name]]
         self.states = {(held.portfolio_id, held.ledger_version): held for held in states}
@@ -77,18 +90,34 @@ class Recorded:
             for held in states
         }
 
-    def markets(self, offsets: set[int]) -> Mapping[int, Market]:
+    def markets(self, offsets: set[int], costs_offset: int = -1) -> Mapping[int, Market]:
         feed, found = Feed(), {}
         for record in self.frames:
-            feed = feed.advance(record.message, record.offset)
+            feed = feed.advance(record.message, record.offset, self.costs.get(costs_offset))
             if record.offset in offsets:
                 found[record.offset] = feed.market
         return found
 
     def decide(self, signals: list[Signal]) -> list[tuple[Decision, Signal]]:
         """Decide every signal afresh."""
-        markets = self.markets({found.frame_offset for found in signals})
-        return [(self._decide(found, markets[found.frame_offset]), found) for found in signals]
+        decisions = []
+        for cited in sorted({found.costs_offset for found in signals}):
+            mine = [found for found in signals if found.costs_offset == cited]
+            markets = self.markets({found.frame_offset for found in mine}, cited)
+            decisions += [(self._decide(found, markets[found.frame_offset]), found) for found in mine]
+        return decisions
+
+    def refit(self) -> list[tuple[Costs | None, Costs]]:
+        """Work all costs out afresh."""
+        published = [record.message for record in self.costs.values()]
+        markets = self.markets({found.frame_offset for found in published})
+        return [(self._refit(found, markets[found.frame_offset]), found) for found in published]
+
+    def _refit(self, found: Costs, market: Market) -> Costs | None:
+        before = self.costs.get(found.previous_offset)
+        begin = before.message.fills_offsets if before is not None else (0,) * len(found.fills_offsets)
+        mine = (r for r in self.fills if begin[r.partition] <= r.offset < found.fills_offsets[r.partition])
+        return refit(market, Stretch(tuple(mine), found.fills_offsets), before)
 
     def _decide(self, found: Signal, market: Market) -> Decision:
         portfolio = aimed(self._document(found), self.targets.get(found.targets_offset))
@@ -155,6 +184,60 @@ async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
         assert {found.document_version for found in by_risk if found.portfolio_id == name} >= {1, 2, 3}
         assert followed[0].previous_offset == -1
         assert all(recorded.targets[each.previous_offset].message.portfolio_id == name for each in followed[1:])
+
+
+async def test_fills_lead_to_costs_that_the_next_signals_cite_and_both_can_be_recomputed(
+    settings: Settings, codec: Codec, publisher: KafkaPublisher, settling: Settling, moving: None, tmp_path: Path
+) -> None:
+    costs = Reading(settings, codec, MARKET_COSTS.name)
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(costs.records) < count:
+                await asyncio.to_thread(costs.more)
+
+    async def go_on() -> None:
+        before = dict(settling.versions)
+        await settling.until(lambda: all(settling.versions[name] >= before[name] + 2 for name in NAMES))
+
+    async with drift_worker(settings, tmp_path) as first:
+        await go_on()
+        await first.end(signal.SIGKILL)
+    for number in range(40):
+        await publisher.publish(own_fill(NAMES[number % len(NAMES)], number, "BTC"))
+    async with AsyncExitStack() as running:
+        second = await running.enter_async_context(drift_worker(settings, tmp_path))
+        await running.enter_async_context(drift_worker(settings, tmp_path))
+        await until(1)
+        await go_on()
+        await go_on()
+        await second.end(signal.SIGKILL)
+    for number in range(40, 60):
+        await publisher.publish(own_fill(NAMES[number % len(NAMES)], number, "ETH"))
+    async with drift_worker(settings, tmp_path):
+        await until(2)
+        await go_on()
+        await go_on()
+    costs.close()
+    recorded = await asyncio.to_thread(Recorded, settings, codec)
+    for made, published in recorded.refit():
+        assert made is not None
+        assert codec.encode(made) == codec.encode(published)
+    counting, known = [], None
+    for record in recorded.costs.values():
+        if costs_count(record.message, known):
+            known = record.message
+            counting.append(record.offset)
+    emitted = [record.message for record in settling.signals.records]
+    assert {found.costs_offset for found in emitted} == {-1, *counting}
+    assert len(counting) == 2
+    for decided, found in await asyncio.to_thread(recorded.decide, emitted):
+        assert isinstance(decided, Signal)
+        assert codec.encode(decided) == codec.encode(found)
+    assert known is not None
+    learnt = {row.instrument: (row.fee, row.fills) for row in known.fees}
+    assert Decimal("0.0013") < learnt["BTC/USDT"][0] < Decimal("0.0014")  # 40 fills at 0.0015, 20 as stated
+    assert Decimal("0.0012") < learnt["ETH/USDT"][0] < Decimal("0.0013")
 
 
 async def test_one_worker_emits_one_signal_per_version_and_again_only_when_it_counts_as_lost(
