@@ -40,6 +40,10 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return [each for each in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(each.info["cmdline"] or [])]
 
 
+def explained_rows(settings: str) -> dict[str, str]:
+    return {row["term"]: row["value"] for row in trimtab("explain", "core-60-30-10", settings=settings)["rows"]}
+
+
 def test_the_books_outlive_everything_that_writes_them(tmp_path: Path) -> None:
     folder = ("--folder", str(tmp_path))
     try:
@@ -61,6 +65,12 @@ def test_the_books_outlive_everything_that_writes_them(tmp_path: Path) -> None:
         after = trimtab("fills", "--limit", "100000", settings=settings)["fills"]
         assert {fill["event_id"] for fill in before} <= {fill["event_id"] for fill in after}
         assert set(holdings(settings)) == {"BTC", "ETH", "USDT"}
+        while (rows := explained_rows(settings))["costs"] == "-1":
+            assert time.monotonic() < deadline + 180, "no costs from fills within two minutes more"
+            time.sleep(1)
+        told = {term: Decimal(value) for term, value in rows.items() if term.endswith(("maker", "taker"))}
+        assert told
+        assert all(abs(value - Decimal("0.001")) < Decimal("0.00001") for value in told.values())  # as it states
     finally:
         trimtab("down", *folder)
     assert processes_of(tmp_path) == []

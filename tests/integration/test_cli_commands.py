@@ -24,7 +24,8 @@ from trimtab.adapters.postgres.deploy import migration_state
 from trimtab.cli import apply as applying
 from trimtab.cli.__main__ import app
 from trimtab.cli.reading import open_reading
-from trimtab.messages import Fill, Targets
+from trimtab.domain.orders import Liquidity
+from trimtab.messages import ChargedFee, Costs, Fill, Frame, FrameQuote, InstrumentRules, Targets
 from trimtab.settings import Settings
 from trimtab.topics import PORTFOLIO_STATE
 
@@ -360,6 +361,37 @@ def test_explain_says_what_is_missing(shell: Shell) -> None:
 
     assert ended.exit_code == 3
     assert "no full frame yet; is ingest running?" in ended.stderr
+
+
+async def test_explain_tells_the_fees_in_use_and_what_they_stand_on(
+    settings: Settings, codec: Codec, shell: Shell
+) -> None:
+    await asyncio.to_thread(shell.apply)
+    tick, stated = Decimal("0.01"), Decimal("0.001")
+    listed = InstrumentRules(
+        "binance", "BTC/USDT", "BTC", "USDT", tick, tick, tick, Decimal(5), stated, stated, tradable=True
+    )
+    book = FrameQuote("binance", "BTC/USDT", AT_US, 1, (5_999_999, 100), (6_000_001, 100))
+    amounts = (Decimal("0.0012"), Decimal(20), Decimal(1_000), Decimal("1.4"))
+    fee = ChargedFee("binance", "BTC/USDT", Liquidity.TAKER, stated, *amounts)
+    publisher = KafkaPublisher(settings.kafka, codec)
+    await publisher.publish(Frame("a", 0, AT_US, full=True, rules=(listed,), quotes=(book,)))
+    found = await asyncio.to_thread(shell.document, "explain", "core")
+    assert {"costs": "-1", "binance:BTC/USDT fee": "0.001"}.items() <= _told(found).items()
+    await publisher.publish(Costs("c1", 0, -1, AT_US, 0, (0,), (fee,)))
+    await publisher.publish(Costs("c2", 0, -1, AT_US, 0, (0,), ()))  # the first of a number counts
+    await publisher.close()
+    found = await asyncio.to_thread(shell.document, "explain", "core")
+    expected = {"costs": "0", "binance:BTC/USDT fee": "0.0012", "binance:BTC/USDT taker": "0.0012"}
+    assert expected.items() <= _told(found).items()
+    assert found["decision"]["costs_offset"] == 0
+    (stands,) = (row for row in found["rows"] if row["term"] == "binance:BTC/USDT taker")
+    assert stands["unit"] == "of the trade"
+    assert "0.0014 over 20 fills" in stands["meaning"]
+
+
+def _told(found: dict[str, Any]) -> dict[str, str]:
+    return {row["term"]: row["value"] for row in found["rows"]}
 
 
 async def test_computed_targets_are_shown_as_soon_as_they_count(settings: Settings, codec: Codec, shell: Shell) -> None:

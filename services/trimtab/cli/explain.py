@@ -45,9 +45,10 @@ def explain(
     parsed = aimed(written, targets)
     risk = risks[-1] if risks else None
     decision = decide(market, risk, state, parsed, settings.drift)
+    assets = {term.asset for term in decision.terms} | {asset for asset, _ in parsed.targets}
     rows = (
         *rows_of(decision, parsed, risk.message if risk is not None else None),
-        *explain_costs(market, costs, {term.asset for term in decision.terms}, parsed.quote, settings.drift),
+        *explain_costs(market, costs, assets, parsed.quote, settings.drift),
         *explain_targets(parsed, targets, risk, market.event_time_us, settings.drift.risk_observations_min),
     )
     result(
