@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from oracle.cost import impact, mid, of_trade
 from oracle.rounding import root
@@ -23,16 +25,27 @@ def up(value: Fraction, grid: Fraction) -> Fraction:
 
 def worst_price(quote: Quote, side: Side, limits: Limits) -> Fraction:
     """Return the limit: the mid and the budget in spreads on the tick, at least one tick through the touch."""
-    bid, ask, tick = Fraction(quote.bids[0].price), Fraction(quote.asks[0].price), Fraction(quote.instrument.tick)
-    budget = Fraction(limits.slippage_budget_spreads) * (ask - bid)
+    bid, ask = quote.bids[0].price, quote.asks[0].price
+    return _worst_price(bid, ask, quote.instrument.tick, side, limits.slippage_budget_spreads)
+
+
+@lru_cache(maxsize=256)
+def _worst_price(bid: Decimal, ask: Decimal, tick: Decimal, side: Side, spreads: Decimal) -> Fraction:
+    first, last, grid = Fraction(bid), Fraction(ask), Fraction(tick)
+    middle, budget = (first + last) / 2, Fraction(spreads) * (last - first)
     if side is Side.BUY:
-        return max((mid(quote) + budget) // tick * tick, ask + tick)
-    return max(min(up(mid(quote) - budget, tick), bid - tick), tick)
+        return max((middle + budget) // grid * grid, last + grid)
+    return max(min(up(middle - budget, grid), first - grid), grid)
+
+
+@lru_cache(maxsize=256)
+def _moved(price: Fraction, middle: Fraction, fee: Decimal, sign: int) -> Fraction:
+    return price * (1 + Fraction(fee) * sign) / middle
 
 
 def moved(quote: Quote, side: Side, limits: Limits) -> Fraction:
     """Return the cash that one unit of base moves at the worst price, fee included, over its mid."""
-    return worst_price(quote, side, limits) * (1 + Fraction(quote.instrument.taker_fee) * side.sign) / mid(quote)
+    return _moved(worst_price(quote, side, limits), mid(quote), quote.instrument.taker_fee, side.sign)
 
 
 @dataclass(frozen=True)
