@@ -271,6 +271,8 @@ def _buy(work: Work, want: Want) -> None:
         for sale, amount in sales:
             _direct(work, sale, amount)
         _direct(work, offer, quantity)
+        paid_from = [work.legs[key].offer for key in work.legs[offer.key].depends_on]
+        want.grain = max(want.grain, sum((sale.step * sale.worth for sale in paid_from), NOTHING))
 
 
 def _payable(

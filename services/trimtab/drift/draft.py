@@ -69,6 +69,7 @@ class Draft:
             offers.remove(option.offer)
             for offer, quantity in (*option.sales, (option.offer, option.quantity)):
                 self._trade(offer, quantity)
+            want.grain = max(want.grain, self._coarseness(self._legs[option.offer.key].depends_on))
 
     def trades(self, signal_id: str) -> Iterator[Trade]:
         """Yield the orders as a signal has them: sells, crosses, buys."""
@@ -110,6 +111,11 @@ class Draft:
         if leg.offer.quote.instrument.quote != self.places.holdings.quote:
             return 1
         return 0 if leg.offer.side is Side.SELL else 2
+
+    def _coarseness(self, sells: Iterable[Key]) -> Decimal:
+        """Return by how much these orders together may bring less than was asked of them: a step of each, by value."""
+        offers = (self._legs[key].offer for key in sells)
+        return sum((offer.quote.instrument.step * offer.worth for offer in offers), ZERO)
 
     def _sales(self, want: Want, offers: Iterable[Offer]) -> Iterator[_Option]:
         for offer in offers:

@@ -33,7 +33,7 @@ The whole algorithm, in terms of
 6. Orders come as sells, crosses, buys, each in the order they were planned.
 
 So no quantity is rounded past what is allowed, and nothing goes past its landing edge or target; what is missing there
-is less than a step of an order that moves the asset, or of one that funds it, or what a cross lost, or it is deferred
+is less than a step of an order that moves the asset, or of those that fund it, or what a cross lost, or it is deferred
 with the reason.
 """
 

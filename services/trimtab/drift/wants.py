@@ -18,7 +18,7 @@ class Want:
         cap: what may still be traded of it at all.
         done: what is left of the correction is not worth an order of its own.
         grain: value below which a rest is nothing to speak of: the coarsest step that it was traded by, and what a
-            cross lost on the way; zero if it was not traded.
+            cross lost on the way; of a buy, a step of each sell that it is paid from; zero if it was not traded.
 
     """
 

@@ -94,6 +94,21 @@ def test_without_cash_the_asset_that_most_wants_to_go_down_is_sold() -> None:
     assert found["ETH", Side.BUY].depends_on
 
 
+@pytest.mark.parametrize("step", ["0.01", "0.07", "0.1", "0.2"])
+def test_a_coarse_step_takes_nothing_past_its_edge_to_pay_for_a_buy(step: str) -> None:
+    coarse = quote(instrument("BTC", step=D(step)), PRICES["BTC"])
+    held, wanted = {"BTC": D("0.6"), "ETH": D("0.4")}, {"BTC": "0.5", "ETH": "0.5"}
+    fine = trades(rebalance(held, wanted, policy=NoTradeRegion()))
+    found = rebalance(held, wanted, policy=NoTradeRegion(), at=market(quotes=[coarse]))
+    most = fine["BTC", Side.SELL].quantity // D(step) * D(step)
+    if most:
+        assert trades(found)["BTC", Side.SELL].quantity == most
+        assert isinstance(found, Signal)
+        assert found.deferred == (), "what the step keeps back is not to be traded"
+    else:
+        assert found.reason == "insufficient_funds"
+
+
 def test_a_trade_larger_than_its_share_is_capped() -> None:
     limits = Limits(min_trade=D(1), max_trade_share=D("0.04"))
     found = trades(

@@ -74,7 +74,7 @@ def gained(world: World, trade: Trade, price: Decimal) -> tuple[str, Decimal]:
 
 
 def moved(world: World, found: Signal) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """Value by which each asset changes at decision prices, and that of the coarsest step it was traded by."""
+    """Value by which each asset changes at decision prices, and that of the coarsest step of what moves and pays it."""
     values: dict[str, Decimal] = defaultdict(lambda: ZERO)
     grains: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for trade in found.trades:
@@ -85,6 +85,9 @@ def moved(world: World, found: Signal) -> tuple[dict[str, Decimal], dict[str, De
             value = amount * mid(world, trade, asset)
             values[asset] += sign * value
             grains[asset] = max(grains[asset], value / trade.quantity * book(world, trade).instrument.step)
+    steps = {t.trade_id: book(world, t).instrument.step * mid(world, t, t.base) for t in found.trades}
+    for trade in found.trades:
+        grains[trade.base] += sum((steps[name] for name in trade.depends_on), ZERO)
     return values, grains
 
 
