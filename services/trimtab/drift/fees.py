@@ -13,7 +13,8 @@ A fee in base is valued at the fill's own price; one in a third asset (a venue's
 frame the record names, which is the fill's time to within `VALUED_US_MAX`; what cannot be valued does not count. Nor do
 dry runs, and instruments that the frame does not have.
 
-Sums are exact but for the weights, which are rounded each for itself: the order of the fills does not matter.
+Sums are exact but for the weights, which are rounded each for itself: the order of the fills does not matter. A fill
+that was sent twice counts once within a record; in a later one it counts again, which a ratio of sums bears.
 """
 
 from collections import defaultdict
