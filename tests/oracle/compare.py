@@ -12,7 +12,7 @@ from oracle.charges import costs, expected
 from oracle.deciding import Oracle
 from oracle.fast import Judged, judged, screened
 from oracle.holders import Holder, holders
-from oracle.legs import apart, features
+from oracle.legs import apart, features, uncited
 from oracle.planning import Plan
 from oracle.plans import faults
 from oracle.verdict import Line, Verdict
@@ -106,7 +106,11 @@ def compared(asked: Answers, mutation: Mutation | None = None) -> Count:
         found = judged(asked.world, settings, holder, explain=explain)
         if plan is not None:
             count.plans.update(features(plan))
-        wrong = [*_differences(verdict, plan, found, explain=explain), *faults(asked.world, holder, found)]
+        wrong = [
+            *uncited(asked.world, holder, found.decision),
+            *_differences(verdict, plan, found, explain=explain),
+            *faults(asked.world, holder, found),
+        ]
         if found.decision.costs_offset != (asked.world.costs.offset if asked.world.costs else -1):
             wrong.append(f"cites costs {found.decision.costs_offset}")
         count.differences += [f"{asked.seed} {name} ({holder.kind}): {text}" for text in wrong]

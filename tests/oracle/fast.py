@@ -21,6 +21,8 @@ from trimtab.frames import charged, taker_fees
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
+RISK_OFFSET = 3
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -56,7 +58,7 @@ def screened(
 
 def judged(world: World, settings: DriftSettings, holder: Holder, *, explain: bool) -> Judged:
     """Decide exactly."""
-    risk = Record(world.risk, "market.risk", 0, 3) if world.risk is not None else None
+    risk = Record(world.risk, "market.risk", 0, RISK_OFFSET) if world.risk is not None else None
     subject = prepare(risk, holder.state, holder.portfolio, settings)
     heard: list[Assessment] = []
 

@@ -226,6 +226,10 @@ def _place_on_edge(rng: Random, world: World, oracle: Oracle, portfolio: Portfol
         for twin in world.twins:
             drifts[twin] = _beside(rng, size)
         return
+    other, settings = rng.choice(sorted(drifts)), world.settings
+    if other != name and rng.random() < 0.3:
+        landing = int(_edge(world, oracle, portfolio, other) * settings.landing / settings.trigger)
+        _set_effective(oracle, drifts, other, _beside(rng, landing))
     _set_effective(oracle, drifts, name, _beside(rng, _edge(world, oracle, portfolio, name)))
 
 

@@ -3,12 +3,25 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from oracle.fast import RISK_OFFSET
+from oracle.holders import Holder
 from oracle.planning import Leg, Plan
 from oracle.rounding import nearest_count
+from oracle.worlds import World
 from trimtab.domain.orders import Side
+from trimtab.domain.portfolio import Calendar, CostAdjusted, Hybrid, NoTradeRegion, Threshold, VolatilityThreshold
+from trimtab.drift.decision import Decision
 from trimtab.messages import Signal, Trade
 
 TURNS = ("sell", "cross", "buy")
+NAMES = {
+    NoTradeRegion: "no_trade_region",
+    Calendar: "calendar",
+    Threshold: "threshold",
+    Hybrid: "hybrid",
+    VolatilityThreshold: "volatility_threshold",
+    CostAdjusted: "cost_adjusted",
+}
 
 
 def features(plan: Plan) -> Iterator[str]:
@@ -36,6 +49,29 @@ def apart(plan: Plan, signal: Signal) -> Iterator[str]:
     deferred = tuple((deferral.asset, deferral.reason) for deferral in signal.deferred)
     if deferred != plan.deferred:
         yield f"defers {deferred}, the oracle {plan.deferred}"
+
+
+def uncited(world: World, holder: Holder, decision: Decision) -> Iterator[str]:
+    """Tell what a decision does not say of where it comes from."""
+    cited = (
+        (decision.portfolio_id, decision.ledger_version, decision.document_version, decision.policy),
+        (decision.frame_offset, decision.event_time_us, decision.risk_offset),
+    )
+    wanted = (
+        (
+            holder.state.portfolio_id,
+            holder.state.ledger_version,
+            holder.portfolio.version,
+            NAMES[type(holder.portfolio.policy)],
+        ),
+        (world.market.offset, world.market.event_time_us, RISK_OFFSET if world.risk is not None else -1),
+    )
+    if cited != wanted:
+        yield f"cites {cited}, the oracle {wanted}"
+    if isinstance(decision, Signal):
+        lifetime_us = decision.deadline_us - world.market.event_time_us
+        if lifetime_us != world.settings.signal_lifetime_seconds * 1_000_000:
+            yield f"lives for {lifetime_us} us"
 
 
 def _shown(trade: Trade, keys: dict[str, tuple[str, str, Side]]) -> tuple[object, ...]:
