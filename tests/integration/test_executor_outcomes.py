@@ -193,7 +193,10 @@ async def test_a_contradiction_of_the_venue_halts_and_loses_no_fill(brisk: Floor
     await brisk.until(lambda: "cannot become" in brisk.halt_reason(), "halted")
     # The stream tells of the order first, which halts, and then of its fill.
     await brisk.until(lambda: len(brisk.fills()) == 2, "the late fill is recorded")
-    await brisk.holds()
+    await brisk.until(brisk.at_rest, "everything settled")
+    verdict = await brisk.verdict()
+    assert verdict.doubled_orders == 1  # its parent was filled in between, and nobody could know
+    assert (verdict.lost_fills, verdict.invented_fills, verdict.ledger_equals_venue) == (0, 0, True)
     assert _bought(brisk) == Decimal("0.02")
     assert (getattr(late, "filled", None), parent_id in brisk.closings()) == (Decimal("0.01"), True)
 
