@@ -12,12 +12,14 @@ def exchange(
     journal: Annotated[Path, typer.Option(help="Journal to write; must not exist yet or be empty.")],
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes any free one.", min=0, max=65535)] = 0,
     tape: Annotated[list[Path] | None, typer.Option(help="Recording or folder of recordings; may repeat.")] = None,
-    synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.")] = None,
+    synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.", min=0)] = None,
     speed: Annotated[float, typer.Option(help="Market seconds a second.")] = 1.0,
     accounts: Annotated[Path | None, typer.Option(help="JSON file with accounts; without it one, demo.")] = None,
     symbols: Annotated[str, typer.Option(help="Symbols, separated by commas; empty for all.")] = "",
     volatility: Annotated[float, typer.Option(help="Multiple of natural volatility (synthetic).")] = 1.0,
-    epoch_us: Annotated[int | None, typer.Option(help="Market time at the start (synthetic); else now.")] = None,
+    epoch_us: Annotated[
+        int | None, typer.Option(help="Market time at the start (synthetic); else now.", min=0, max=2**52)
+    ] = None,
     faults_seed: Annotated[int | None, typer.Option(help="Misbehave on the schedule of this seed.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[Path | None, typer.Option(help="Gets one JSON line with the port when ready.")] = None,
