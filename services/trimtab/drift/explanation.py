@@ -8,6 +8,7 @@ from decimal import Decimal
 from trimtab.domain.amounts import CONTEXT, plain, quantise
 from trimtab.domain.portfolio import CostAdjusted, Policy, Portfolio, Scheduled, VolatilityThreshold
 from trimtab.drift.decision import Decision, Hold
+from trimtab.drift.reasons import MEANINGS, Reason
 from trimtab.drift.tolerance import base
 from trimtab.drift.volatility import Volatility, volatilities
 from trimtab.messages import Risk, Term
@@ -71,7 +72,7 @@ def _verdict(decision: Decision) -> tuple[Row, ...]:
     held = isinstance(decision, Hold)
     rows = [
         Row("decision", "hold" if held else "trade", "", "what to do now"),
-        Row("reason", decision.reason, "", "the code under which it is counted"),
+        Row("reason", decision.reason, "", MEANINGS[Reason(decision.reason)]),
         Row("policy", decision.policy, "", "the rule that was asked"),
         Row("equity", plain(decision.equity), "quote currency", "all holdings at mid prices, open orders as filled"),
         Row("frame", str(decision.frame_offset), "offset", "the last frame that was looked at"),
