@@ -10,13 +10,12 @@ from trimtab.exits import MISCONFIGURED
 if TYPE_CHECKING:
     from trimtab.adapters.postgres.reports import Reports
     from trimtab.cli.reading import Reading
-    from trimtab.messages import Costs, PortfolioState, Targets
+    from trimtab.messages import PortfolioState, Targets
     from trimtab.ports.topics import Record
 
 _NAMES_SHOWN_MAX = 20
 _STATES_MAX = 1_000_000
 _TARGETS_MAX = 1_000_000
-_COSTS_MAX = 1_000_000
 
 
 class UnknownNameError(TrimtabError):
@@ -72,16 +71,3 @@ def computed_targets(reading: "Reading") -> "Mapping[str, Record[Targets]]":
     from trimtab.topics import PORTFOLIO_TARGETS
 
     return current(sorted(reading.tail(PORTFOLIO_TARGETS, _TARGETS_MAX), key=lambda record: record.offset))
-
-
-def refit_costs(reading: "Reading") -> "Record[Costs] | None":
-    """Return the costs that count, as the drift workers see them; None if there are none.
-
-    Raises:
-        UnreachableError: if the broker does not answer.
-
-    """
-    from trimtab.drift.fees import current
-    from trimtab.topics import MARKET_COSTS
-
-    return current(sorted(reading.tail(MARKET_COSTS, _COSTS_MAX), key=lambda record: record.offset))

@@ -85,6 +85,27 @@ class Reading:
 
 
 @contextmanager
+def open_consumer(settings: Settings) -> Iterator[Consumer]:
+    """Open a consumer in no group that commits nothing."""
+    config = consumer_config(settings.kafka, "trimtab-cli", Complaints()) | {"group.id": "trimtab-cli-unused"}
+    consumer = Consumer(config)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def read_codec(settings: Settings) -> Codec:
+    """Return what decodes records; the registry is not waited for.
+
+    Raises:
+        UnreachableError: if the registry does not answer.
+
+    """
+    return load_codec(settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.1)
+
+
+@contextmanager
 def open_reading(settings: Settings) -> Iterator[Reading]:
     """Open Kafka and the registry for reading.
 
@@ -92,10 +113,6 @@ def open_reading(settings: Settings) -> Iterator[Reading]:
         UnreachableError: if the registry does not answer.
 
     """
-    codec = load_codec(settings.registry.url, settings.kafka.topic_prefix, wait_seconds=0.1)
-    config = consumer_config(settings.kafka, "trimtab-cli", Complaints()) | {"group.id": "trimtab-cli-unused"}
-    consumer = Consumer(config)
-    try:
+    codec = read_codec(settings)
+    with open_consumer(settings) as consumer:
         yield Reading(consumer, codec, settings)
-    finally:
-        consumer.close()

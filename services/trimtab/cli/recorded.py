@@ -1,0 +1,208 @@
+"""Topics as they are kept: records by offset, by key and by time, with what their writer stamped on them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic
+
+import stamina
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from trimtab.adapters.avro import Codec, UndecodableError
+from trimtab.cli.reading import open_consumer, read_codec
+from trimtab.domain.errors import UnreachableError
+from trimtab.messages import Message
+from trimtab.ports.topics import M, Record
+from trimtab.settings import Settings
+from trimtab.topics import Topic
+
+_ANSWER_SECONDS_MAX = 5.0
+_POLL_SECONDS = 0.2
+_SILENT_POLLS_MAX = 50  # in a row, before records that the broker says it has are given up
+_BATCH_RECORDS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped(Generic[M]):
+    """A record, its bytes, and the time its writer stamped on it: milliseconds UTC of the wall clock."""
+
+    record: Record[M]
+    recorded_ms: int
+    value: bytes
+
+    @property
+    def message(self) -> M:
+        """The decoded message."""
+        return self.record.message
+
+
+@dataclass(frozen=True, slots=True)
+class History(Generic[M]):
+    """What a topic keeps of one key, in the order of its offsets.
+
+    Attributes:
+        records: those that can be decoded.
+        hole: the first offset that the key's partition does not have any more; None if nothing was ever taken away.
+        keys: every key that came by.
+
+    """
+
+    records: tuple[Stamped[M], ...]
+    hole: int | None
+    keys: frozenset[str]
+
+    @property
+    def beheaded(self) -> bool:
+        """Whether records before the first one may have been compacted away."""
+        return self.hole is not None and bool(self.records) and self.hole < self.records[0].record.offset
+
+
+class Recorded:
+    """Reads in no group and commits nothing. Records that cannot be decoded are left out: their readers bury them.
+
+    What a topic has is asked once, so that all answers are of one time. Every method raises UnreachableError if the
+    broker does not answer. Whoever iterates over `span` reads nothing else meanwhile: one consumer reads.
+    """
+
+    def __init__(self, consumer: Consumer, asking: Consumer, codec: Codec, settings: Settings) -> None:
+        """`asking` is another consumer: an answer about offsets would wait for the fetch that `consumer` has out."""
+        self._consumer, self._asking, self._codec = consumer, asking, codec
+        self._known: dict[str, dict[int, tuple[int, int]]] = {}
+        self._prefix, self._servers = settings.kafka.topic_prefix, settings.kafka.bootstrap_servers
+
+    def marks(self, topic: Topic[M]) -> tuple[int, int]:
+        """Return the first offset that a topic of one partition keeps, and the one after its last."""
+        return self._marks(topic)[0]
+
+    def after(self, topic: Topic[M], recorded_ms: int) -> int:
+        """Return the first offset of a topic of one partition that was stamped later than this."""
+        return self._after(topic, recorded_ms, self._marks(topic))[0]
+
+    def span(self, topic: Topic[M], start: int, end: int) -> Iterator[Stamped[M]]:
+        """Yield the records of a topic of one partition from `start` until before `end`, as far as they are kept."""
+        low, high = self.marks(topic)
+        for raw in self._messages(topic, {0: max(start, low)}, {0: min(end, high)}):
+            yield from self._decoded(topic, raw)
+
+    def at(self, topic: Topic[M], offset: int) -> Stamped[M] | None:
+        """Return one record of a topic of one partition; None if it is not kept, not there yet, or not readable."""
+        return next(self.span(topic, offset, offset + 1), None)
+
+    def history(self, topic: Topic[M], key: str, since_ms: int | None = None) -> History[M]:
+        """Return what a topic keeps of one key; with `since_ms` only what was stamped no earlier."""
+        marks = self._marks(topic)
+        starts = {number: low for number, (low, _) in marks.items()}
+        if since_ms is not None:
+            starts = self._after(topic, since_ms - 1, marks)
+        found: list[Stamped[M]] = []
+        keys: set[str] = set()
+        places = {} if since_ms is not None else dict.fromkeys(marks, 0)
+        holes: dict[int, int] = {}
+        for raw in self._messages(topic, starts, {number: high for number, (_, high) in marks.items()}):
+            number, offset = _place(raw)
+            if offset > places.get(number, offset):
+                holes.setdefault(number, places[number])
+            places[number] = offset + 1
+            name = (raw.key() or b"").decode(errors="replace")
+            keys.add(name)
+            if name == key:
+                found.extend(self._decoded(topic, raw))
+        found.sort(key=lambda each: each.record.offset)
+        hole = holes.get(found[0].record.partition) if found else None
+        return History(tuple(found), hole, frozenset(keys))
+
+    def encoded(self, message: Message) -> bytes:
+        """Return a message's bytes as this version of trimtab writes them."""
+        return self._codec.encode(message)
+
+    def _marks(self, topic: Topic[M]) -> dict[int, tuple[int, int]]:
+        name = self._name(topic)
+        if name not in self._known:
+            self._known[name] = self._asked(name)
+        return self._known[name]
+
+    def _asked(self, name: str) -> dict[int, tuple[int, int]]:
+        found = {}
+        with self._answering():
+            # A broker that has just started, or made the topic, says for a moment that it leads nothing.
+            for attempt in stamina.retry_context(on=KafkaException, attempts=None, timeout=_ANSWER_SECONDS_MAX):
+                with attempt:
+                    metadata = self._asking.list_topics(name, timeout=_ANSWER_SECONDS_MAX).topics[name]
+                    if metadata.error is not None:
+                        raise KafkaException(metadata.error)
+                    # A consumer that never heard of a topic takes a second until it reads it.
+                    self._consumer.list_topics(name, timeout=_ANSWER_SECONDS_MAX)
+                    places = [TopicPartition(name, number) for number in metadata.partitions]
+                    found = {place.partition: self._watermarks(place) for place in places}
+        return found
+
+    def _watermarks(self, place: TopicPartition) -> tuple[int, int]:
+        low, high = self._asking.get_watermark_offsets(place, timeout=_ANSWER_SECONDS_MAX)
+        return low, high
+
+    def _after(self, topic: Topic[M], recorded_ms: int, marks: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+        places = [TopicPartition(self._name(topic), number, max(recorded_ms + 1, 0)) for number in marks]
+        with self._answering():
+            found = self._asking.offsets_for_times(places, timeout=_ANSWER_SECONDS_MAX)
+        # Nothing is stamped later: a negative number that says "the end".
+        return {each.partition: each.offset if each.offset >= 0 else marks[each.partition][1] for each in found}
+
+    def _messages(self, topic: Topic[M], starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[KafkaMessage]:
+        """Yield what the partitions have from their starts until before their ends."""
+        name = self._name(topic)
+        unread = {number for number in ends if starts[number] < ends[number]}
+        with self._answering():
+            self._consumer.assign([TopicPartition(name, number, starts[number]) for number in sorted(unread)])
+            silent, before = 0, [0]
+            while unread:
+                first = self._consumer.poll(_POLL_SECONDS)
+                for raw in [] if first is None else [first, *self._consumer.consume(_BATCH_RECORDS_MAX, 0)]:
+                    if (error := raw.error()) is not None:
+                        raise KafkaException(error)
+                    number, offset = _place(raw)
+                    if offset < ends[number]:
+                        yield raw
+                # Positions, not records, tell how far it is: a compacted partition's last offsets may hold none.
+                places = self._consumer.position([TopicPartition(name, number) for number in sorted(unread)])
+                unread -= {place.partition for place in places if place.offset >= ends[place.partition]}
+                now = [place.offset for place in places]
+                silent, before = (silent + 1 if now == before else 0), now
+                if silent > _SILENT_POLLS_MAX:
+                    raise UnreachableError("Kafka", self._servers, f"it does not hand out what it has of {name}")
+
+    def _decoded(self, topic: Topic[M], raw: KafkaMessage) -> Iterator[Stamped[M]]:
+        value = raw.value() or b""
+        try:
+            message = self._codec.decode(topic.name, value)
+        except UndecodableError:
+            return
+        assert isinstance(message, topic.message)
+        yield Stamped(Record(message, topic.name, *_place(raw)), raw.timestamp()[1], value)
+
+    def _name(self, topic: Topic[M]) -> str:
+        return f"{self._prefix}{topic.name}"
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise UnreachableError("Kafka", self._servers, error.args[0].str()) from None
+
+
+def _place(raw: KafkaMessage) -> tuple[int, int]:
+    return raw.partition() or 0, raw.offset() or 0
+
+
+@contextmanager
+def open_recorded(settings: Settings) -> Iterator[Recorded]:
+    """Open Kafka and the registry for looking back.
+
+    Raises:
+        UnreachableError: if the registry does not answer.
+
+    """
+    codec = read_codec(settings)
+    with open_consumer(settings) as consumer, open_consumer(settings) as asking:
+        yield Recorded(consumer, asking, codec, settings)
