@@ -20,6 +20,7 @@ from trimtab.cli.services import SERVICES, service
 from trimtab.cli.stack import down, up
 from trimtab.cli.status import status
 from trimtab.cli.topics import topics
+from trimtab.cli.unfilled import unfilled
 from trimtab.cli.validate import validate
 from trimtab.cli.withdrawn import withdrawn
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _RUNS = (demo, bench, up, down)
-_BOOKS = (validate, apply, status, explain, fills, halt, resume, allocate, withdrawn, doctor, migrate)
+_BOOKS = (validate, apply, status, explain, fills, halt, resume, allocate, withdrawn, unfilled, doctor, migrate)
 for command in (*_RUNS, *_BOOKS):
     app.command()(command)
 app.add_typer(topics, name="topics")

@@ -1,7 +1,7 @@
 """What `trimtab doctor` looks at: each check returns what it found, or raises what is wrong."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 from confluent_kafka import KafkaException
@@ -11,6 +11,7 @@ from trimtab.adapters.kafka.admin import check_topics
 from trimtab.adapters.kafka.client import client_config
 from trimtab.adapters.postgres.deploy import require_newest
 from trimtab.adapters.postgres.failures import address_of, translated
+from trimtab.adapters.postgres.reports import OpenBreak
 from trimtab.adapters.registry import SchemaRegistry, subject_of
 from trimtab.adapters.venues.account import CcxtVenue
 from trimtab.adapters.venues.registry import accounts_of
@@ -86,6 +87,22 @@ async def _outbox_lag(settings: Settings) -> float:
         return await reports.outbox_lag_seconds()
 
 
+def breaks(settings: Settings) -> str:
+    """Ledger and venue agree, and no portfolio is still halted because they did not."""
+    standing, halted = asyncio.run(_breaks(settings))
+    found = [f"{each.account}: {each.kind} {each.detail or each.asset}" for each in standing]
+    found += [f"{portfolio} is halted: {reason}" for portfolio, reason in halted.items()]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise DifferenceError(f"{found[0]}{more}; trimtab status shows all of it")
+    return "none"
+
+
+async def _breaks(settings: Settings) -> tuple[Sequence[OpenBreak], dict[str, str]]:
+    async with open_reports(settings) as reports:
+        return await reports.breaks(), await reports.halted_by_difference()
+
+
 def accounts(settings: Settings) -> str:
     """Every venue account answers, with a key that may trade and not withdraw."""
     if not settings.accounts:
@@ -112,5 +129,6 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "PostgreSQL": postgres,
     "migrations": migrations,
     "outbox": outbox,
+    "breaks": breaks,
     "venue accounts": accounts,
 }

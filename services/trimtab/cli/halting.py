@@ -10,7 +10,10 @@ from trimtab.cli.start import started
 from trimtab.configuration import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trimtab.adapters.postgres.opening import PublishingLedger
+    from trimtab.adapters.postgres.reports import OpenBreak
     from trimtab.settings import Settings
 
 Portfolio = Annotated[str | None, typer.Argument(help="One portfolio; or use --all or --venue.")]
@@ -47,17 +50,24 @@ def _switch(portfolio: str | None, venue: str | None, reason: str | None, *, eve
     if reason is not None and not 0 < len(reason.strip()) <= _REASON_CHARACTERS_MAX:
         allowed = f"some words, of at most {_REASON_CHARACTERS_MAX} characters"
         raise typer.BadParameter(f"found {shown(reason)}; allowed: {allowed}", param_hint="--reason")
-    concerned = asyncio.run(_switched(started(), portfolio, venue, reason))
+    concerned, standing = asyncio.run(_switched(started(), portfolio, venue, reason))
     done = "halted" if reason is not None else "resumed"
     result(
         {done: concerned},
         as_json=as_json,
         readable=lambda: say(f"{done}: {', '.join(concerned) or 'no portfolio'}"),
     )
+    for each in standing:
+        say(
+            f"resumed all the same: {each.account} and the ledger still differ ({each.kind} {each.detail or each.asset}"
+            f" of {each.portfolio_id or 'all portfolios on it'}); trimtab status shows what to do"
+        )
 
 
-async def _switched(settings: "Settings", portfolio: str | None, venue: str | None, reason: str | None) -> list[str]:
-    """Throw the switch (`reason` None: lift it); return the portfolios concerned.
+async def _switched(
+    settings: "Settings", portfolio: str | None, venue: str | None, reason: str | None
+) -> tuple[list[str], list["OpenBreak"]]:
+    """Throw the switch (`reason` None: lift it); return the portfolios concerned, and what they go on in spite of.
 
     Raises:
         UnknownNameError: if nobody knows the portfolio.
@@ -75,7 +85,17 @@ async def _switched(settings: "Settings", portfolio: str | None, venue: str | No
         known = {*settings.venues, *(await ledger.reports.accounts()).values()}
         if venue is not None and venue not in known:
             raise InvalidValueError("--venue", venue, ", ".join(sorted(known)) or "the name of a venue")
-        return await _thrown(ledger, portfolio, scope, name, reason)
+        concerned = await _thrown(ledger, portfolio, scope, name, reason)
+        return concerned, [] if reason is not None else await _standing(ledger, concerned)
+
+
+async def _standing(ledger: "PublishingLedger", concerned: "Sequence[str]") -> list["OpenBreak"]:
+    """Return the breaks that stand of portfolios that trade now, each once."""
+    if not await ledger.reports.breaks():
+        return []
+    trading = {each.portfolio_id for each in await ledger.reports.status() if not (each.halted or each.kill_reason)}
+    found = [await ledger.reports.breaks(name) for name in concerned if name in trading]
+    return list(dict.fromkeys(each for breaks in found for each in breaks))
 
 
 async def _thrown(

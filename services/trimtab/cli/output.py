@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -47,6 +48,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=_WIDTH_ELSEWHERE)
     console.print(grid)
+
+
+def utc(time_us: int) -> str:
+    """Return a moment (UTC microseconds) as a table shows it, to the second."""
+    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _plain(value: object) -> str:

@@ -3,18 +3,17 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimtab.cli.output import Json, result, say, table
+from trimtab.cli.differences import break_document, lapsed_document, show_differences
+from trimtab.cli.output import Json, result, say, table, utc
 from trimtab.cli.start import started
 from trimtab.domain.errors import TrimtabError
 
 if TYPE_CHECKING:
-    from trimtab.adapters.postgres.reports import Holding, OpenBreak, PortfolioStatus
+    from trimtab.adapters.postgres.reports import Holding, Lapsed, OpenBreak, PortfolioStatus
     from trimtab.messages import Targets
     from trimtab.ports.topics import Record
     from trimtab.settings import Settings
@@ -26,20 +25,21 @@ def status(
 ) -> None:
     """Show portfolios: version, halts, open orders, targets, holdings; breaks; how long messages wait to leave."""
     settings = started()
-    found, holdings, breaks, lag = asyncio.run(_read(settings, portfolio))
+    found, holdings, breaks, lapsed, lag = asyncio.run(_read(settings, portfolio))
     computed = _computed(settings, found)
     document = {
         "portfolios": [_portfolio(each, holdings) | _targets(each, computed) for each in found],
         "unallocated": [_holding(each) for each in holdings if each.holder.startswith("~")],
-        "breaks": [asdict(each) for each in breaks],
+        "breaks": [break_document(each) for each in breaks],
+        "lapsed": [lapsed_document(each) for each in lapsed],
         "outbox_lag_seconds": lag,
     }
-    result(document, as_json=as_json, readable=lambda: _show(found, holdings, breaks, computed))
+    result(document, as_json=as_json, readable=lambda: _show(found, holdings, breaks, lapsed, computed))
 
 
 async def _read(
     settings: "Settings", portfolio: str | None
-) -> tuple[Sequence["PortfolioStatus"], Sequence["Holding"], Sequence["OpenBreak"], float]:
+) -> tuple[Sequence["PortfolioStatus"], Sequence["Holding"], Sequence["OpenBreak"], Sequence["Lapsed"], float]:
     from trimtab.cli.books import open_reports
     from trimtab.cli.known import require_portfolio
 
@@ -47,8 +47,8 @@ async def _read(
         if portfolio is not None:
             await require_portfolio(reports, portfolio)
         found = await reports.status(portfolio)
-        breaks = await reports.breaks(portfolio)
-        return found, await reports.positions(portfolio), breaks, await reports.outbox_lag_seconds()
+        positions, breaks = await reports.positions(portfolio), await reports.breaks(portfolio)
+        return found, positions, breaks, await reports.lapsed(portfolio), await reports.outbox_lag_seconds()
 
 
 def _portfolio(each: "PortfolioStatus", holdings: Sequence["Holding"]) -> dict[str, Any]:
@@ -115,6 +115,7 @@ def _show(
     found: Sequence["PortfolioStatus"],
     holdings: Sequence["Holding"],
     breaks: Sequence["OpenBreak"],
+    lapsed: Sequence["Lapsed"],
     computed: "Mapping[str, Record[Targets]] | None",
 ) -> None:
     table(
@@ -126,7 +127,7 @@ def _show(
                 each.document_version,
                 each.ledger_version,
                 each.open_parents,
-                _time(each.event_time_us),
+                utc(each.event_time_us),
                 _state(each),
                 each.reason,
             )
@@ -140,24 +141,7 @@ def _show(
         ("holder", "account", "asset", "posted", "reserved"),
         [(held.holder, held.account, held.asset, held.posted, held.reserved) for held in holdings],
     )
-    if breaks:
-        table(
-            "Ledger and venue differ",
-            ("account", "portfolio", "kind", "asset", "venue has more", "since", "taken out of", "what"),
-            [
-                (
-                    each.account,
-                    each.portfolio_id or "all",
-                    each.kind,
-                    each.asset,
-                    each.difference,
-                    _time(each.first_seen_us),
-                    each.explained_by,
-                    each.detail,
-                )
-                for each in breaks
-            ],
-        )
+    show_differences(breaks, lapsed)
 
 
 def _show_targets(names: Sequence[str], computed: "Mapping[str, Record[Targets]]") -> None:
@@ -167,12 +151,8 @@ def _show_targets(names: Sequence[str], computed: "Mapping[str, Record[Targets]]
     ]
     for name, found in made.items():
         weights = zip(found.assets, found.weights, found.computed, strict=True)
-        rows += [(name, asset, weight, alone, _time(found.due_us)) for asset, weight, alone in weights]
+        rows += [(name, asset, weight, alone, utc(found.due_us)) for asset, weight, alone in weights]
     table("Computed targets", ("portfolio", "asset", "target", "before smoothing", "of"), rows)
-
-
-def _time(time_us: int) -> str:
-    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _state(each: "PortfolioStatus") -> str:

@@ -12,10 +12,11 @@ from trimtab.domain.errors import (
 from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState
 from trimtab.executor.admission import Admitted, Refused, Superseded, judge, refusal
 from trimtab.executor.desk import Desk
-from trimtab.executor.intents import close_parent, fund_parent, submit_child
+from trimtab.executor.intents import fund_parent, submit_child
 from trimtab.executor.sending import Sender
 from trimtab.executor.tactics import Place, next_move
 from trimtab.executor.work import Work
+from trimtab.ledger.parents import close_parent
 from trimtab.messages import Signal
 from trimtab.ports.ledger import LedgerBook, PortfolioRow, WorkItem
 from trimtab.ports.topics import Record

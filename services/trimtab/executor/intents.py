@@ -3,11 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from trimtab.domain.ids import client_order_id, derive
+from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder, ParentState, Side
 from trimtab.executor.tactics import Place, fundable
-from trimtab.ledger.events import UNNUMBERED, order_event
-from trimtab.messages import ParentEvent
+from trimtab.ledger.events import order_event
 from trimtab.ports.ledger import LedgerBook, WorkItem
 
 
@@ -45,27 +44,3 @@ async def fund_parent(book: LedgerBook, parent: ParentOrder, step: Decimal) -> t
     available = await book.available(parent.portfolio_id, parent.account, asset)
     quantity, amount = fundable(parent, available, step)
     return replace(parent, quantity=quantity, state=ParentState.WORKING), asset, amount
-
-
-async def close_parent(book: LedgerBook, item: WorkItem, reason: str, now_us: int) -> None:
-    """Write that nothing more will be placed for a parent; the reconciler releases what is left of its funds."""
-    await book.change_parent(item.parent.parent_id, state=ParentState.CLOSED, reason=reason)
-    closed = replace(item.parent, state=ParentState.CLOSED)
-    await book.emit(parent_event(closed, reason, now_us, dry_run=item.dry_run))
-
-
-def parent_event(parent: ParentOrder, reason: str, event_time_us: int, *, dry_run: bool) -> ParentEvent:
-    """Return what execution.parents is told of a parent as it is now."""
-    return ParentEvent(
-        event_id=derive("parent", parent.parent_id, parent.state),
-        portfolio_id=parent.portfolio_id,
-        ledger_sequence=UNNUMBERED,
-        signal_id=parent.signal_id,
-        parent_id=parent.parent_id,
-        state=parent.state,
-        quantity=parent.quantity,
-        filled=parent.filled,
-        reason=reason,
-        event_time_us=event_time_us,
-        dry_run=dry_run,
-    )

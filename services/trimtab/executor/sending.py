@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder
 from trimtab.executor.desk import Desk
-from trimtab.executor.intents import close_parent
+from trimtab.ledger.parents import close_parent
 from trimtab.ledger.recording import record_report, record_state
 from trimtab.ports.ledger import LedgerBook
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Refused, Unknown

@@ -6,9 +6,10 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 
 from trimtab.executor.desk import Desk
-from trimtab.executor.intents import close_parent, fund_parent, parent_event, request_cancel, submit_child
+from trimtab.executor.intents import fund_parent, request_cancel, submit_child
 from trimtab.executor.sending import Sender
 from trimtab.executor.tactics import Cancel, Close, Fund, Move, Place, Wait, next_move, withdraw
+from trimtab.ledger.parents import close_parent, parent_event
 from trimtab.ledger.turns import surviving
 from trimtab.ports.ledger import LedgerBook, WorkItem
 

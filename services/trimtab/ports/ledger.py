@@ -205,6 +205,16 @@ class LedgerBook(Protocol):
     async def explanations(self, account: str) -> dict[str, str]:
         """Return, by asset, the portfolio that each open break was explained by; it stays so until the commit."""
 
+    async def say_unfilled(self, client_order_id: str, portfolio_id: str) -> Break | None:
+        """Say that no more of an order was executed than is recorded; None if no break of it is open as denied.
+
+        Only says so: the reconciler ends the order if its venue goes on denying it. Raises LedgerRefusedError if the
+        venue itself told of more.
+        """
+
+    async def unfilled(self, account: str) -> set[str]:
+        """Return the denied orders that somebody said so of; it stays so until the commit."""
+
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
         """Move the venue time up to which own trades were compared forward; it never goes back."""
 
@@ -243,6 +253,9 @@ class Ledger(Protocol):
 
     async def explanations(self, account: str) -> dict[str, str]:
         """Return, by asset, the portfolio that each open break of an account was explained by."""
+
+    async def unfilled(self, account: str) -> set[str]:
+        """Return the denied orders of an account of which somebody said that no more of them was executed."""
 
     async def traded(self, account: str) -> dict[str, int]:
         """Return every instrument that our orders were for, and from which venue time its trades are to be compared.

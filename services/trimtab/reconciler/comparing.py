@@ -17,6 +17,7 @@ from trimtab.reconciler.differences import Sighting, confirmed, differences, lac
 from trimtab.reconciler.orders import OpenOrders
 from trimtab.reconciler.resolving import Resolving
 from trimtab.reconciler.trades import OwnTrades
+from trimtab.reconciler.unfilled import Unfilled
 from trimtab.settings import ReconcilerSettings
 
 _RETRY_SECONDS = 1.0
@@ -37,6 +38,7 @@ class Comparing:
         self._account = Account(ledger, venue, clock, meter, log.bind(account=venue.account), settings)
         self._trades = OwnTrades(self._account)
         self._orders = OpenOrders(self._account)
+        self._unfilled = Unfilled(self._account)
         self._resolving = Resolving(self._account)
         self._sightings: dict[str, Sighting] = {}
         self._due = asyncio.Event()
@@ -74,6 +76,9 @@ class Comparing:
         if self._trades.due:
             await self._trades.fetch()
         told = await self._orders.look_up()
+        over = await self._unfilled.due(self._orders.denied)
+        if over and await self._trades_explain_nothing():
+            await self._unfilled.end(over)
         before = await self._expected()
         at_venue = await account.venue.balances()
         if isinstance(at_venue, Unknown):

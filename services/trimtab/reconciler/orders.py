@@ -20,6 +20,7 @@ class OpenOrders:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._denials = Denials(account)
+        self.denied: Sequence[str] = ()  # orders that the last look-up asked for in vain, and that are reported
 
     async def look_up(self) -> bool:
         """Look up every order that has been out for a while, and record what the ledger lacks.
@@ -28,6 +29,7 @@ class OpenOrders:
         """
         account, told = self._account, True
         reports: list[Answered] = []
+        denied: list[str] = []
         children = await account.ledger.open_children(account.name)
         for parent, child in children:
             asked_ms = account.clock.now_us() // 1_000
@@ -41,12 +43,16 @@ class OpenOrders:
                 case ExecutionReport() as report:
                     reports.append((parent, child, report))
                 case Absent():
-                    told &= await self._denials.denied(parent, child, asked_ms)
+                    if await self._denials.denied(parent, child, asked_ms):
+                        denied.append(child.client_order_id)
+                    else:
+                        told = False
                 case Unknown(reason):
                     account.log.warning("look-up without an answer", order=child.client_order_id, reason=reason)
                     told = False
         answered = {child.client_order_id for _, child, _ in reports}
         await self._denials.close([child for _, child in children if child.client_order_id not in answered])
+        self.denied = denied
         return await self._record(reports) and told
 
     async def _record(self, reports: Sequence[Answered]) -> bool:

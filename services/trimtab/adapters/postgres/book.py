@@ -182,5 +182,11 @@ class PostgresBook:
     async def explanations(self, account: str) -> dict[str, str]:
         return await self._breaks.explanations(account)
 
+    async def say_unfilled(self, client_order_id: str, portfolio_id: str) -> Break | None:
+        return await self._breaks.say_unfilled(client_order_id, portfolio_id)
+
+    async def unfilled(self, account: str) -> set[str]:
+        return await self._breaks.unfilled(account)
+
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
         await self._breaks.raise_watermark(account, instrument, since_us)

@@ -41,6 +41,18 @@ class Breaks:
         rows = await self._statements.rows("explanations", {"account": account})
         return {row["asset"]: row["explained_by"] for row in rows}
 
+    async def say_unfilled(self, client_order_id: str, portfolio_id: str) -> Break | None:
+        """Mark the open break of an order that the venue denies; None if there is none.
+
+        Raises LedgerRefusedError if the venue itself told of more than is recorded.
+        """
+        values = {"client_order_id": client_order_id, "portfolio_id": portfolio_id}
+        row = await self._statements.row("say_unfilled", values)
+        return None if row is None else break_of(row)
+
+    async def unfilled(self, account: str) -> set[str]:
+        return {row["client_order_id"] for row in await self._statements.rows("unfilled", {"account": account})}
+
     async def raise_watermark(self, account: str, instrument: str, since_us: int) -> None:
         values = {"account": account, "instrument": instrument, "since_us": since_us}
         await self._statements.send("raise_watermark", values)

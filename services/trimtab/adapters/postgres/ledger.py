@@ -100,6 +100,9 @@ class PostgresLedger:
         rows = await self._sessions.rows("explanations", {"account": account})
         return {row["asset"]: row["explained_by"] for row in rows}
 
+    async def unfilled(self, account: str) -> set[str]:
+        return {row["client_order_id"] for row in await self._sessions.rows("unfilled", {"account": account})}
+
     async def traded(self, account: str) -> dict[str, int]:
         rows = await self._sessions.rows("traded", {"account": account})
         return {row["instrument"]: row["since_us"] for row in rows}

@@ -339,8 +339,45 @@ RETURNING event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue,
 
 -- name: explanations
 SELECT asset, explained_by FROM ledger.break
-WHERE account = %(account)s AND resolution = '' AND explained_by IS NOT NULL
+WHERE account = %(account)s AND kind = 'unexplained' AND resolution = '' AND explained_by IS NOT NULL
 FOR NO KEY UPDATE
+
+-- name: say_unfilled
+UPDATE ledger.break SET explained_by = %(portfolio_id)s
+WHERE client_order_id = %(client_order_id)s AND portfolio_id = %(portfolio_id)s AND kind = 'unknown_order'
+    AND resolution = ''
+RETURNING event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, difference, first_seen_us,
+    event_time_us, resolution, detail
+
+-- name: unfilled
+-- Held until the commit.
+SELECT client_order_id FROM ledger.break
+WHERE account = %(account)s AND kind = 'unknown_order' AND resolution = '' AND explained_by IS NOT NULL
+FOR NO KEY UPDATE
+
+-- name: lapsed
+-- What was said of orders that the venue told of after all: until they are settled and their portfolio goes on.
+SELECT b.portfolio_id, b.account, b.client_order_id, b.resolution, b.event_time_us
+FROM ledger.break b
+JOIN ledger.portfolio f ON f.portfolio_id = b.portfolio_id
+JOIN ledger.child_order c ON c.client_order_id = b.client_order_id
+JOIN ledger.parent_order p ON p.parent_id = c.parent_id
+WHERE b.kind = 'unknown_order' AND b.explained_by IS NOT NULL AND b.resolution IN ('seen', 'changed')
+    AND (f.halted OR p.state <> 'released')
+    AND (%(portfolio_id)s::text IS NULL OR b.portfolio_id = %(portfolio_id)s)
+    AND NOT EXISTS (SELECT FROM ledger.break later
+                    WHERE later.client_order_id = b.client_order_id AND later.kind = b.kind
+                        AND later.explained_by IS NOT NULL AND later.recorded_at > b.recorded_at)
+ORDER BY b.event_time_us, b.event_id
+
+-- name: halted_by_difference
+-- Portfolios that the comparison with the venue has halted, as it words its reasons.
+SELECT portfolio_id, halt_reason FROM ledger.portfolio p
+WHERE halted AND EXISTS (
+    SELECT FROM ledger.portfolio_account a WHERE a.portfolio_id = p.portfolio_id
+        AND (starts_with(p.halt_reason, a.account || ' lacks ')
+             OR starts_with(p.halt_reason, a.account || ' does not know order ')))
+ORDER BY portfolio_id
 
 -- name: open_breaks
 SELECT event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue, difference, first_seen_us, event_time_us,
@@ -349,7 +386,8 @@ FROM ledger.break WHERE resolution = '' AND (%(account)s::text IS NULL OR accoun
 ORDER BY first_seen_us, event_id
 
 -- name: breaks
-SELECT portfolio_id, account, kind, asset, difference, first_seen_us, detail, coalesce(explained_by, '') AS explained_by
+SELECT portfolio_id, account, kind, asset, difference, first_seen_us, detail, coalesce(explained_by, '') AS explained_by,
+    client_order_id
 FROM ledger.break b
 WHERE resolution = '' AND (%(portfolio_id)s::text IS NULL OR portfolio_id = %(portfolio_id)s OR portfolio_id = ''
     AND account IN (SELECT account FROM ledger.portfolio_account p WHERE p.portfolio_id = %(portfolio_id)s))

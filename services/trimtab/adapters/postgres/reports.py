@@ -55,7 +55,11 @@ class JournalLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenBreak:
-    """A difference between ledger and venue that stands; `explained_by` is who a person said it was taken out of."""
+    """A difference between ledger and venue that stands.
+
+    `explained_by`: who a person said it was taken out of; of an `unknown_order` its portfolio, once a person has said
+    that no more of it was executed. `client_order_id` is empty for other kinds.
+    """
 
     portfolio_id: str
     account: str
@@ -65,6 +69,21 @@ class OpenBreak:
     first_seen_us: int
     detail: str
     explained_by: str
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """An order that a person said was not executed further, and the venue (at `event_time_us`) told of after all.
+
+    `resolution`: seen (the venue shows it, or it is over) or changed (more of it was executed, and it is still denied).
+    """
+
+    portfolio_id: str
+    account: str
+    client_order_id: str
+    resolution: str
+    event_time_us: int
 
 
 class Reports:
@@ -85,6 +104,14 @@ class Reports:
     async def breaks(self, portfolio_id: str | None = None) -> Sequence[OpenBreak]:
         """Return the breaks that are open, of one portfolio and its accounts or of all, oldest first."""
         return [OpenBreak(**row) for row in await self._sessions.rows("breaks", {"portfolio_id": portfolio_id})]
+
+    async def lapsed(self, portfolio_id: str | None = None) -> Sequence[Lapsed]:
+        """Return what people said in vain of orders not settled yet or of portfolios still halted, oldest first."""
+        return [Lapsed(**row) for row in await self._sessions.rows("lapsed", {"portfolio_id": portfolio_id})]
+
+    async def halted_by_difference(self) -> dict[str, str]:
+        """Return the reasons of portfolios that are halted because ledger and venue differed, whether they still do."""
+        return {row["portfolio_id"]: row["halt_reason"] for row in await self._sessions.rows("halted_by_difference")}
 
     async def fills(self, portfolio_id: str, since_us: int = 0, fills_max: int = 100) -> Sequence[FillRow]:
         """Return a portfolio's fills from an event time on, newest first."""
