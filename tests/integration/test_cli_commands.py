@@ -229,6 +229,7 @@ def test_halts_are_of_one_portfolio_or_of_everything(shell: Shell) -> None:
         ("fills", "cor", "--follow"),
         ("allocate", "cor", "main", "BTC", "1", "--reference", "x"),
         ("withdrawn", "main", "BTC", "--portfolio", "cor"),
+        ("unfilled", "tt-1", "--portfolio", "cor"),
     ],
 )
 def test_an_unknown_portfolio_gets_the_same_answer_everywhere(words: tuple[str, ...], shell: Shell) -> None:
@@ -294,7 +295,9 @@ def test_what_an_account_lacks_is_explained_and_not_booked(shell: Shell, databas
         "amount": "2.5",
         "first_seen_us": 1_700_000_000_000_000,
     }
-    assert shell.document("status", "core")["breaks"] == [{**found, "explained_by": "core"}]
+    assert found["to_do"] == "if a person took it out: trimtab withdrawn main BTC --portfolio NAME"
+    to_do = "the reconciler books it if exactly that lacks and core has it; then trimtab resume"
+    assert shell.document("status", "core")["breaks"] == [{**found, "explained_by": "core", "to_do": to_do}]
     assert shell.document("status", "core")["portfolios"][0]["holdings"] == []
     assert "Ledger and venue differ" in shell.run("status").stdout
     again = shell.run("withdrawn", "main", "BTC", "--portfolio", "core")
@@ -326,6 +329,110 @@ def test_what_cannot_be_explained_gets_one_clear_line(
     assert (ended.exit_code, ended.stdout, ended.stderr) == (exit_code, "", f"error: {line}\n")
     assert [each["explained_by"] for each in shell.document("status")["breaks"]] == ["", ""]
     assert shell.run("withdrawn", "main", "BTC").exit_code == 2  # whose it was is part of it
+
+
+def _deny(database: str, order: str, portfolio: str = "core") -> None:
+    """Let the venue deny an order, as the reconciler says so, and halt its portfolio."""
+    with psycopg.connect(database) as session:
+        session.execute(
+            "INSERT INTO ledger.break (event_id, portfolio_id, venue, account, kind, asset, ledger, at_venue,"
+            " difference, first_seen_us, event_time_us, resolution, detail)"
+            " VALUES (%s, %s, 'binance', 'main', 'unknown_order', 'BTC', 0.5, 0, -0.5, 1700000000000000,"
+            " 1700000000000000, '', %s)",
+            (order, portfolio, f"order {order}"),
+        )
+        session.execute(
+            "UPDATE ledger.portfolio SET halted = true, halt_reason = %s WHERE portfolio_id = %s",
+            (f"main does not know order {order}", portfolio),
+        )
+
+
+def test_an_order_that_is_denied_is_said_to_be_unfilled(shell: Shell, database: str) -> None:
+    shell.apply()
+    _deny(database, "tt-1")
+    (found,) = shell.document("status")["breaks"]
+    assert (found["kind"], found["client_order_id"], found["explained_by"]) == ("unknown_order", "tt-1", "")
+    assert found["to_do"].endswith("if no more of it was executed: trimtab unfilled tt-1 --portfolio core")
+    assert "trimtab unfilled tt-1 --portfolio core" in shell.run("status").stdout
+
+    assert shell.document("unfilled", "tt-1", "--portfolio", "core") == {
+        "order": "tt-1",
+        "portfolio": "core",
+        "account": "main",
+        "asset": "BTC",
+        "unfilled": "0.5",
+        "first_seen_us": 1_700_000_000_000_000,
+    }
+
+    (kept,) = shell.document("status", "core")["breaks"]
+    to_do = "the reconciler ends the order if the venue goes on denying it; then trimtab resume"
+    assert kept == {**found, "explained_by": "core", "to_do": to_do}
+    assert shell.document("status", "core")["portfolios"][0]["halted"]
+    again = shell.run("unfilled", "tt-1", "--portfolio", "core")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert again.stderr.splitlines()[0] == (
+        "order tt-1 will be ended with 0.5 BTC unfilled, if main goes on denying it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("tt-2", "--portfolio", "core"), "no venue denies an order tt-2 of core; denied: tt-1 of core"),
+        (("tt-1", "--portfolio", "second"), "no venue denies an order tt-1 of second; denied: tt-1 of core"),
+        (("BTC", "--portfolio", "core"), "no venue denies an order BTC of core; denied: tt-1 of core"),
+    ],
+)
+def test_what_no_venue_denies_cannot_be_said_to_be_unfilled(
+    shell: Shell, database: str, words: tuple[str, ...], line: str
+) -> None:
+    shell.apply()
+    shell.portfolio.write_text(PORTFOLIO.replace("core", "second"))
+    shell.apply()
+    _deny(database, "tt-1")
+    _miss(database, "BTC")
+
+    ended = shell.run("unfilled", *words)
+
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (1, "", f"error: {line}\n")
+    assert {each["explained_by"] for each in shell.document("status")["breaks"]} == {""}
+    assert shell.run("unfilled", "tt-1").exit_code == 2  # whose it is is part of it
+
+
+def test_a_halt_that_is_lifted_over_a_standing_break_is_called_that(shell: Shell, database: str) -> None:
+    shell.apply()
+    _deny(database, "tt-1")
+    shell.run("halt", "--all")
+
+    still_halted, lifted = shell.run("resume", "core"), shell.run("resume", "--all")
+
+    differ = "resumed all the same: main and the ledger still differ (unknown_order order tt-1 of core)"
+    assert (still_halted.exit_code, lifted.exit_code) == (0, 0)
+    assert still_halted.stderr == "resumed: core\n"
+    assert lifted.stderr == f"resumed: core\n{differ}; trimtab status shows what to do\n"
+
+
+def test_doctor_tells_of_differences_and_of_halts_that_they_left(shell: Shell, database: str) -> None:
+    def found() -> tuple[str, str]:
+        checks = {check["name"]: check for check in shell.document("doctor", exit_code=3)["checks"]}
+        return checks["breaks"]["state"], checks["breaks"]["detail"]
+
+    shell.apply()
+    assert found() == ("ok", "none")
+    _deny(database, "tt-1")
+    denied, halted = "main: unknown_order order tt-1", "core is halted: main does not know order tt-1"
+    assert found() == ("wrong", f"{denied} and 1 more; trimtab status shows all of it")
+    with psycopg.connect(database) as session:
+        session.execute("UPDATE ledger.break SET resolution = 'unfilled'")
+    assert found() == ("wrong", f"{halted}; trimtab status shows all of it")
+    shell.run("resume", "core")
+    assert found() == ("ok", "none")
+    _miss(database, "ETH")
+    assert found() == ("wrong", "main: unexplained ETH; trimtab status shows all of it")
+    with psycopg.connect(database) as session:
+        session.execute("UPDATE ledger.break SET resolution = 'gone'")
+    shell.run("halt", "core", "--reason", "lunch")
+    assert found() == ("ok", "none")  # a person's own halt is nothing that is wrong
 
 
 def test_fills_are_those_of_the_topic(shell: Shell, settings: Settings, codec: Codec) -> None:

@@ -83,7 +83,20 @@ ATTACKS = {
     "an account moved to another venue": ("UPDATE ledger.venue_account SET venue = 'kraken'", "is never changed"),
     "a surplus explained": (found_break("difference = 1") + EXPLAIN, "none that lacks something"),
     "a closed break explained": (found_break("resolution = 'gone'") + EXPLAIN, "none that lacks something"),
-    "another kind explained": (found_break("kind = 'unknown_order'") + EXPLAIN, "none that lacks something"),
+    "another kind explained": (found_break("kind = 'missed_fill'") + EXPLAIN, "none that lacks something"),
+    "an order of another portfolio said to be unfilled": (
+        found_break("kind = 'unknown_order', portfolio_id = 'other', detail = 'order x'") + EXPLAIN,
+        "order x is not of portfolio core",
+    ),
+    "an order said to be unfilled past what the venue told": (
+        "UPDATE ledger.child_order SET filled = recorded + 0.001;"
+        + found_break(
+            "kind = 'unknown_order', portfolio_id = 'core', detail = 'order ' ||"
+            " (SELECT client_order_id FROM ledger.child_order LIMIT 1)"
+        )
+        + EXPLAIN,
+        "the venue itself told of executions",
+    ),
     "a break explained by who has nothing there": (found_break("account = 'other'") + EXPLAIN, "does not use account"),
 }
 

@@ -32,15 +32,10 @@ def show_differences(breaks: "Sequence[OpenBreak]", lapsed: "Sequence[Lapsed]") 
         table("Ledger and venue differ", columns, [_row(each) for each in breaks])
         table("What to do", ("account", "what", "to do"), [(e.account, e.detail or e.asset, _to_do(e)) for e in breaks])
     if lapsed:
-        table(
-            "What was said of orders",
-            ("account", "portfolio", "order", "when", "what"),
-            [
-                (each.account, each.portfolio_id, each.client_order_id, utc(each.event_time_us), what)
-                for each in lapsed
-                for what in (_LAPSED[each.resolution],)
-            ],
-        )
+        rows = [
+            (e.account, e.portfolio_id, e.client_order_id, utc(e.event_time_us), _LAPSED[e.resolution]) for e in lapsed
+        ]
+        table("What was said of orders", ("account", "portfolio", "order", "when", "what"), rows)
 
 
 def _row(each: "OpenBreak") -> tuple[object, ...]:
