@@ -14,6 +14,10 @@ from trimtab import messages as m
 _YEAR_2000_US = 946_684_800_000_000
 _YEAR_2100_US = 4_102_444_800_000_000
 _VARIANCE_MAX = 10**9  # per year: prices that change a thousandfold an hour
+_LIFETIME_US_MAX = 86_400_000_000  # `drift.signal_lifetime_seconds` goes no further
+# A plan trades an asset against cash at most once in each account, and each order between two assets ends one of them:
+# 100 assets and 16 accounts, the most of a portfolio file, make 1,700. Some are added for what is held besides.
+TRADES_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "equity": NOT_NEGATIVE,
         "targets_offset": OFFSET,
         "costs_offset": OFFSET,
+        "trades": Rule(lambda value: len(value) <= TRADES_MAX, f"at most {TRADES_MAX} trades"),
     },
     m.OrderEvent: {
         "event_id": NOT_EMPTY,
@@ -288,6 +293,11 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
         "weights": Rule(lambda targets: len(targets.weights) == len(targets.assets), "as many numbers as assets"),
         "computed": Rule(lambda targets: len(targets.computed) == len(targets.assets), "as many numbers as assets"),
     },
-    m.Signal: {"deadline_us": Rule(lambda signal: signal.deadline_us >= signal.event_time_us, "not before the event")},
+    m.Signal: {
+        "deadline_us": Rule(
+            lambda signal: 0 <= signal.deadline_us - signal.event_time_us <= _LIFETIME_US_MAX,
+            "not before the event, nor more than a day after it",
+        )
+    },
     m.OrderEvent: {"filled": Rule(lambda event: event.filled <= event.quantity, "not above the quantity")},
 }

@@ -1,5 +1,7 @@
 """What can go wrong, in words a person can act on. An exception's message is the whole report."""
 
+_FOUND_CHARACTERS_MAX = 500  # so that one line stays one: a value from outside may be of any length
+
 
 class TrimtabError(Exception):
     """Base of every error that trimtab raises on purpose; `str(error)` is one clear line."""
@@ -9,7 +11,10 @@ class InvalidValueError(TrimtabError):
     """A value from outside does not hold: where it stands, what was found, what is allowed."""
 
     def __init__(self, path: str, value: object, allowed: str) -> None:
-        super().__init__(f"{path}: found {value!r}; allowed: {allowed}")
+        found = repr(value)
+        if len(found) > _FOUND_CHARACTERS_MAX:
+            found = f"{found[:_FOUND_CHARACTERS_MAX]}..."
+        super().__init__(f"{path}: found {found}; allowed: {allowed}")
         self.path = path
         self.value = value
         self.allowed = allowed

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 
 from trimtab.executor.desk import Desk
@@ -40,6 +40,7 @@ class Work:
         self._touched = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._event_us, self._heard_us = desk.now_us(), desk.clock.now_us()
+        self._look_due_us = 0
 
     def touch(self) -> None:
         """Read the ledger soon: something of ours changed."""
@@ -69,15 +70,24 @@ class Work:
         return dict(grouped)
 
     def on_frame(self) -> None:
-        """Start whatever this frame calls for."""
+        """Start whatever this frame calls for, unless the last look took so long that others come first."""
+        now_us = self._desk.clock.now_us()
         if self._desk.now_us() != self._event_us:
-            self._event_us, self._heard_us = self._desk.now_us(), self._desk.clock.now_us()
-        self._look()
+            self._event_us, self._heard_us = self._desk.now_us(), now_us
+        if now_us >= self._look_due_us:
+            self._look()
 
     def _look(self) -> None:
+        began_us = self._desk.clock.now_us()
+        self._look_all()
+        ended_us = self._desk.clock.now_us()
+        # With very many open orders a look takes longer than frames are apart: at most half of the time goes into it.
+        self._look_due_us = ended_us + (ended_us - began_us)
+
+    def _look_all(self) -> None:
         for portfolio_id, items in self._items.items():
             with surviving(self._desk.log, self._desk.meter, "no move can be decided", portfolio_id=portfolio_id):
-                if portfolio_id not in self._running and any(self._move(item, items) is not None for item in items):
+                if portfolio_id not in self._running and next(self._moving(items), None) is not None:
                     self.run(portfolio_id, self._advance(portfolio_id))
 
     def run(self, portfolio_id: str, work: Request) -> None:
@@ -100,14 +110,18 @@ class Work:
                 del self._running[portfolio_id]
             self.touch()
 
-    def _move(self, item: WorkItem, items: Sequence[WorkItem]) -> Move | None:
+    def _moving(self, items: Sequence[WorkItem]) -> Iterator[WorkItem]:
+        """Yield which of a portfolio's parents have a move now."""
+        unsettled = _unsettled(items)
+        return (item for item in items if self._move(item, unsettled) is not None)
+
+    def _move(self, item: WorkItem, unsettled: frozenset[str]) -> Move | None:
         """Return what to do with a parent now, None to wait."""
         desk, parent, child = self._desk, item.parent, item.child
         silent = desk.clock.now_us() - self._heard_us > _SILENCE_US
         if silent and child is not None and not child.state.terminal:
             move = withdraw(item, "no_market")
         else:
-            unsettled = frozenset(other.parent.parent_id for other in items)
             move = next_move(item, None if silent else desk.quote(parent), desk.now_us(), unsettled, desk.settings)
         if isinstance(move, Wait) or (isinstance(move, Place) and self._sender.held(parent.account)):
             return None
@@ -120,7 +134,7 @@ class Work:
         items = self._items.get(portfolio_id, ())
         requests: list[Request] = []
         try:
-            for parent_id in [item.parent.parent_id for item in items if self._move(item, items) is not None]:
+            for parent_id in [item.parent.parent_id for item in self._moving(items)]:
                 request = await self._decide(portfolio_id, parent_id)
                 if request is not None:
                     requests.append(request)
@@ -138,7 +152,7 @@ class Work:
                 await book.portfolio(portfolio_id)
                 items = await book.work_items(portfolio_id)
                 item = next((item for item in items if item.parent.parent_id == parent_id), None)
-                move = self._move(item, items) if item is not None else None
+                move = self._move(item, _unsettled(items)) if item is not None else None
                 if item is None or move is None:
                     return None
                 await book.fence(self._desk.ownership.fence(item.parent.shard))
@@ -179,3 +193,8 @@ class Work:
         await book.change_parent(parent.parent_id, state=funded.state, quantity=funded.quantity, reason="funded")
         await book.reserve(funded, asset, amount)
         await book.emit(parent_event(funded, "funded", now_us, dry_run=item.dry_run))
+
+
+def _unsettled(items: Sequence[WorkItem]) -> frozenset[str]:
+    """Return the ids of a portfolio's parents that are not released: what they bring is not there yet."""
+    return frozenset(item.parent.parent_id for item in items)

@@ -20,6 +20,7 @@ from trimtab.adapters.records import amount_from_bytes, amount_to_bytes
 from trimtab.domain.amounts import CONTEXT
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.messages import Fill, Frame, Message, Signal, Tick
+from trimtab.portfolio_file import ACCOUNTS_MAX, TARGETS_MAX
 from trimtab.topics import TOPICS, topic_of
 
 IDS = {topic.name: number for number, topic in enumerate(TOPICS, 101)}
@@ -274,6 +275,7 @@ ABSURD: list[tuple[str, str, object]] = [
     ("portfolio.state", "not_before_us", 1),
     ("portfolio.state", "recent_signals_us", (5,)),
     ("rebalance.signals", "deadline_us", 946_684_800_000_000),
+    ("rebalance.signals", "deadline_us", SIGNAL.event_time_us + 86_400_000_001),
     ("rebalance.signals", "equity", Decimal(-1)),
     ("rebalance.signals", "frame_offset", -2),
     ("rebalance.signals", "targets_offset", -2),
@@ -295,6 +297,18 @@ def test_an_absurd_record_names_the_field(topic: str, field: str, value: Any) ->
     record = _record(messages(topic)[0]) | {field: wire}
     with pytest.raises(UndecodableError, match=f"^{field}: found .*; allowed: "):
         CODEC.decode(topic, _framed(topic, record))
+
+
+def test_a_signal_of_more_trades_than_any_portfolio_file_causes_is_absurd_and_said_in_one_line() -> None:
+    assert rules.TRADES_MAX >= TARGETS_MAX * (ACCOUNTS_MAX + 1)
+    record = _record(SIGNAL)
+    trade = record["trades"][0]
+    found = CODEC.decode("rebalance.signals", _framed("rebalance.signals", record | {"trades": [trade] * 2_000}))
+    assert isinstance(found, Signal)
+    assert len(found.trades) == rules.TRADES_MAX
+    with pytest.raises(UndecodableError, match=r"^trades: found .*; allowed: at most 2000 trades$") as refused:
+        CODEC.decode("rebalance.signals", _framed("rebalance.signals", record | {"trades": [trade] * 2_001}))
+    assert len(str(refused.value)) < 1_000
 
 
 def test_every_topic_has_an_absurd_record_and_every_rule_a_field() -> None:

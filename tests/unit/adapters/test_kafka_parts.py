@@ -1,6 +1,7 @@
 """The parts of the Kafka adapters that need no broker: backoff, the batch, the dead letters' limit, complaints."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import structlog
 
 from examples import messages
 from trimtab.adapters.kafka.batch import TRIES_MAX, Batch, Handling, Progress
+from trimtab.adapters.kafka.broadcast import BroadcastReader
 from trimtab.adapters.kafka.client import Complaints
 from trimtab.adapters.kafka.deadletter import DeadLetter, DeadLetters, TooManyDeadLettersError
 from trimtab.adapters.kafka.incoming import Incoming
@@ -16,7 +18,8 @@ from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.domain.errors import FencedError, LedgerConflictError, UnreachableError
 from trimtab.messages import Signal
 from trimtab.ports.topics import Record
-from trimtab.settings import KafkaSettings
+from trimtab.settings import KafkaSettings, Settings
+from trimtab.topics import REBALANCE_SIGNALS
 
 SIGNAL = messages("rebalance.signals")[0]
 assert isinstance(SIGNAL, Signal)
@@ -73,6 +76,44 @@ class TestRetries:
         retries.forget(1)
         assert not retries.waiting(1)
         assert retries.due(100.0) == []
+
+
+class TestBroadcastBatch:
+    def reader(self, on_record: Any) -> BroadcastReader[Signal]:
+        nothing: Any = None  # what is handed over is decoded
+        reader = BroadcastReader(Settings(), nothing, REBALANCE_SIGNALS, on_record)
+        reader._loop = asyncio.get_running_loop()
+        return reader
+
+    async def test_others_get_their_turn_between_the_records_of_a_long_batch(self) -> None:
+        seen: list[str] = []
+
+        def slow(record: Record[Signal]) -> None:
+            time.sleep(0.003)
+            seen.append(str(record.offset))
+
+        reader = self.reader(slow)
+        handed = asyncio.create_task(asyncio.to_thread(reader._hand_over, [item(0, n) for n in range(20)]))
+        while not handed.done():
+            seen.append("other")
+            await asyncio.sleep(0)
+        between = seen[seen.index("0") : seen.index("19")]
+        assert "other" in between
+        assert [entry for entry in seen if entry != "other"] == [str(n) for n in range(20)]
+        assert reader.position == 20
+
+    async def test_a_reader_that_was_stopped_calls_nobody_any_more(self) -> None:
+        seen: list[int] = []
+
+        def last(record: Record[Signal]) -> None:
+            seen.append(record.offset)
+            time.sleep(0.02)  # longer than a slice
+            reader._stopping.set()
+
+        reader = self.reader(last)
+        await asyncio.to_thread(reader._hand_over, [item(0, n) for n in range(20)])
+        await asyncio.sleep(0.05)
+        assert seen == [0]
 
 
 class TestBatch:

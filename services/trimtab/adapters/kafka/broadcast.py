@@ -35,6 +35,7 @@ RETRY_SECONDS = 0.5
 LOOKUP_SECONDS_MAX = 5.0
 BATCH_RECORDS_MAX = 500
 HANDLED_SECONDS = 0.2
+SLICE_SECONDS = 0.01  # as long, and the record in hand, others on the event loop may have to wait
 
 _log = structlog.get_logger("trimtab.kafka.broadcast")
 
@@ -54,8 +55,9 @@ FROM_END = Start()
 class BroadcastReader(Generic[M]):
     """Calls `on_record` on the event loop for every record, in order, with the record's trace context current.
 
-    `on_record` must be quick; if it raises, that is logged and counted, and the next record follows. `end_offset` is
-    where the topic ended when reading began (None before); `caught_up()` waits until everything before it was handled.
+    `on_record` must be quick; if it raises, that is logged and counted, and the next record follows. However many
+    records there are, others on the loop get their turn between them (`SLICE_SECONDS`). `end_offset` is where the topic
+    ended when reading began (None before); `caught_up()` waits until everything before it was handled.
     """
 
     def __init__(
@@ -164,10 +166,17 @@ class BroadcastReader(Generic[M]):
         handled = threading.Event()
         prepared = [(item.content, _context(item)) for item in items if isinstance(item.content, Record)]
         position = items[-1].offset + 1 if items else self.position
+        waiting = iter(prepared)
 
         def deliver() -> None:
-            for record, context in prepared:
+            if self._stopping.is_set():
+                return
+            until = time.monotonic() + SLICE_SECONDS
+            for record, context in waiting:
                 self._call(context, record)
+                if time.monotonic() >= until:
+                    self._loop.call_soon(deliver)
+                    return
             self.position = position
             if position >= (self.end_offset or 0):
                 self._ready.set()
