@@ -12,14 +12,21 @@ from trimtab.domain.orders import Liquidity
 from trimtab.messages import ChargedFee, Costs, Frame, FrameQuote, InstrumentRules
 from trimtab.ports.topics import Record
 
+# A frame that is further after the one before it (event time) is not believed by itself: a clock or a record is wrong.
+_LEAP_US_MAX = 86_400_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The market as of the last frame, and which frame has to come next for nothing to be missing."""
+    """The market as of the last frame, and which frame has to come next for nothing to be missing.
+
+    `doubted_us` is the event time of the frame before, if that one was doubted.
+    """
 
     market: Market = field(default_factory=Market)
     session: str = ""
     sequence: int = -1
+    doubted_us: int = 0
 
     def advance(self, frame: Frame, offset: int, costs: Record[Costs] | None = None) -> "Feed":
         """Return the feed after one more frame; only the instruments it names are touched.
@@ -30,9 +37,11 @@ class Feed:
         that it names, whenever these came.
 
         Raises:
-            InvalidValueError: if a ladder does not consist of (price, quantity) pairs of positive counts.
+            InvalidValueError: if a ladder does not consist of (price, quantity) pairs of positive counts, or event time
+                leaps by more than a day and the frame before, doubted for that, did not say so too.
 
         """
+        self._require_no_leap(frame)
         market = self.market
         if frame.session != self.session or frame.sequence != self.sequence + 1:
             market = replace(market, complete=False)
@@ -52,9 +61,15 @@ class Feed:
             market = replace(market, costs_offset=costs.offset if costs is not None else -1)
         return Feed(market, frame.session, frame.sequence)
 
-    def doubt(self) -> "Feed":
-        """Return the feed after a frame that could not be read: incomplete until the next full one."""
-        return Feed(replace(self.market, complete=False))
+    def doubt(self, frame: Frame) -> "Feed":
+        """Return the feed after a frame that makes no sense: incomplete until the next full one."""
+        return Feed(replace(self.market, complete=False), doubted_us=frame.event_time_us)
+
+    def _require_no_leap(self, frame: Frame) -> None:
+        latest_us = max(self.market.event_time_us, self.doubted_us)
+        if self.market.offset >= 0 and frame.event_time_us - latest_us > _LEAP_US_MAX:
+            allowed = f"at most a day after the frame before it, {latest_us}"
+            raise InvalidValueError("frame.event_time_us", frame.event_time_us, allowed)
 
 
 def touched(frame: Frame) -> frozenset[str]:

@@ -9,7 +9,7 @@ import pytest
 from trading_floor import SHARD, Executor, Floor
 
 from ledger_worlds import PORTFOLIO
-from trimtab.domain.errors import FencedError, UnreachableError
+from trimtab.domain.errors import FencedError, InvalidValueError, UnreachableError
 from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import Side
 from trimtab.messages import OrderEvent, ParentEvent, Signal
@@ -17,25 +17,34 @@ from trimtab.ports.topics import Record
 
 
 async def test_a_signal_is_reserved_and_written_before_it_is_sent(floor: Floor) -> None:
-    executor = await floor.executor()
+    executor = await floor.executor(lookup_after_ms=60_000)  # that an order is not there yet is no answer here
     buy, sell = await floor.trade(Side.BUY, "0.01", "buy"), await floor.trade(Side.SELL, "0.2", "sell", base="ETH")
-    await floor.fault("latency", latency_ms=1_000, count=2)
-    version = floor.version()
+    version, seen = floor.version(), list[tuple[Any, ...]]()
+
+    def look(endpoint: str) -> None:
+        """See what is written when the first order is on its way and has not got to the exchange."""
+        if endpoint == "POST /api/v3/order" and not seen:
+            ids = (client_order_id(trade.trade_id, 0) for trade in (buy, sell))
+            arrived = [order for one in ids for order in floor.journal().orders_of(floor.account, one)]
+            reserved, states = (floor.reserved("USDT"), floor.reserved("ETH")), floor.world.states()
+            seen.append((arrived, floor.parents(), floor.children(), reserved, states[-1], floor.world.emitted()))
+
+    floor.gateway.before = look
     signal = await floor.accepted(executor, sell, buy)
-    assert floor.journal().orders_of(floor.account, client_order_id(buy.trade_id, 0)) == []
-    assert [(row["parent_id"], row["state"]) for row in floor.parents()] == [
+    await floor.until(lambda: seen, "an order is sent")
+    arrived, parents, children, reserved, state, emitted = seen[0]
+    assert arrived == []
+    assert [(row["parent_id"], row["state"]) for row in parents] == [
         (sell.trade_id, "working"),
         (buy.trade_id, "working"),
     ]
-    assert {row["client_order_id"]: row["state"] for row in floor.children()} == {
+    assert {row["client_order_id"]: row["state"] for row in children} == {
         client_order_id(buy.trade_id, 0): "submitted",
         client_order_id(sell.trade_id, 0): "submitted",
     }
-    assert floor.reserved("USDT") == buy.quantity * buy.limit_price
-    assert floor.reserved("ETH") == sell.quantity
-    state = floor.world.states()[-1]
+    assert reserved == (buy.quantity * buy.limit_price, sell.quantity)
     assert (state.ledger_version, state.reason, len(state.open_orders)) == (version + 1, "signal", 2)
-    assert {event.state for event in floor.world.emitted() if isinstance(event, OrderEvent)} == {"submitted"}
+    assert {event.state for event in emitted if isinstance(event, OrderEvent)} == {"submitted"}
     floor.reconciler()
     await floor.holds()
     assert len(floor.journal().orders_of(floor.account, client_order_id(buy.trade_id, 0))) == 1
@@ -160,6 +169,44 @@ async def test_a_signal_nobody_can_handle_is_given_up_and_its_portfolio_may_deci
     assert floor.version() == state.ledger_version
     assert executor.measured("signals_total", outcome="internal_error") == 1
     await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "next"))
+    await floor.holds()
+
+
+async def test_a_signal_from_a_time_the_market_has_not_come_to_settles_nothing_and_writes_no_time(floor: Floor) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    absurd = replace(
+        floor.signal(replace(await floor.trade(Side.BUY, "0.01"), account="nobody")),
+        event_time_us=4_000_000_000_000_000,
+        deadline_us=4_000_000_000_000_001,
+    )
+    with pytest.raises(InvalidValueError, match="allowed: at most an hour after the newest frame"):
+        await executor.take(absurd)
+    record = Record(absurd, "rebalance.signals", SHARD, 0)
+    await executor.intake.give_up(record, InvalidValueError("event_time_us", 0, "less"))  # then to the dead letters
+    assert floor.version() == absurd.ledger_version
+    assert floor.world.ask("SELECT signal_id FROM ledger.signal") == []
+    assert executor.measured("signals_total", outcome="impossible_time") == 1
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01", "next"))
+    assert floor.world.states()[-1].event_time_us <= floor.event_us()
+    await floor.holds()
+
+
+async def test_a_signal_that_overtook_a_frame_after_a_long_silence_is_taken_once_the_frame_is_there(
+    floor: Floor,
+) -> None:
+    executor = await floor.executor()
+    floor.reconciler()
+    floor.market_runs = False
+    await asyncio.sleep(0.2)  # no frame is on its way
+    floor.event_offset_us += 7_200_000_000
+    signal = floor.signal(await floor.trade(Side.BUY, "0.01"))
+    with pytest.raises(InvalidValueError):
+        await executor.take(signal)
+    floor.market_runs = True
+    await floor.show_frame()
+    await executor.take(signal)
+    assert executor.measured("signals_total", outcome="accepted") == 1
     await floor.holds()
 
 

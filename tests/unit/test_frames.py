@@ -79,7 +79,7 @@ def test_a_full_frame_forgets_what_it_does_not_name() -> None:
 
 
 def test_an_unreadable_frame_is_doubted_until_the_next_full_one() -> None:
-    feed = Feed().advance(full(), 4).doubt()
+    feed = Feed().advance(full(), 4).doubt(part(2))
     assert not feed.market.complete
     assert not feed.advance(part(2, "a", changed("BTC")), 6).market.complete
     assert feed.advance(full(3), 6).market.complete
@@ -101,3 +101,34 @@ def test_counts_are_exact_far_beyond_floats() -> None:
     huge = part(2, "a", FrameQuote("binance", "BTC/USDT", 1, 1, (10**17 + 1, 10**17 + 3), (10**17 + 2, 1)))
     level = Feed().advance(full(), 4).advance(huge, 5).market.quotes["binance:BTC/USDT"].bids[0]
     assert (level.price, level.quantity) == (Decimal("1000000000000000.01"), Decimal("100000000000000.003"))
+
+
+DAY_US = 86_400_000_000
+
+
+def later(frame: Frame, by_us: int) -> Frame:
+    return replace(frame, event_time_us=frame.event_time_us + by_us)
+
+
+@pytest.mark.parametrize("session", ["a", "b"])
+def test_one_frame_from_far_ahead_moves_no_time_and_is_doubted(session: str) -> None:
+    before = Feed().advance(full(), 4)
+    absurd = later(full(2, session), 2 * DAY_US)
+    with pytest.raises(InvalidValueError, match=r"^frame\.event_time_us: found .*; allowed: at most a day after"):
+        before.advance(absurd, 5)
+    doubted = before.doubt(absurd)
+    assert (doubted.market.event_time_us, doubted.market.complete) == (before.market.event_time_us, False)
+    following = doubted.advance(part(2, "a", changed("BTC")), 6)
+    assert (following.market.event_time_us, following.market.complete) == (2_000, False)
+    assert following.advance(full(3), 7).market.complete
+    with pytest.raises(InvalidValueError):  # what was doubted then says nothing for it now
+        following.advance(absurd, 8)
+
+
+def test_time_that_really_leapt_is_believed_with_the_second_frame() -> None:
+    market = Feed().advance(full(), 4).doubt(later(full(2), DAY_US + 1)).advance(later(full(3), DAY_US + 5), 6).market
+    assert (market.event_time_us, market.complete) == (1_000 + DAY_US + 5, True)
+
+
+def test_a_day_ahead_is_no_leap_and_the_first_frame_sets_the_time() -> None:
+    assert Feed().advance(later(full(), 50 * DAY_US), 4).advance(later(full(2), 51 * DAY_US), 5).market.complete

@@ -143,7 +143,7 @@ class Moments:
             try:
                 feed = feed.advance(each.message, each.record.offset, costs)
             except InvalidValueError:
-                feed = feed.doubt()
+                feed = feed.doubt(each.message)
                 continue
             recorded_ms = each.recorded_ms
         return Moment(feed.market, recorded_ms, costs)

@@ -12,6 +12,7 @@ from trimtab.adapters.kafka.client import Complaints, client_config, consumer_co
 from trimtab.adapters.kafka.incoming import raw_headers
 from trimtab.adapters.tracing import Headers, context_of
 from trimtab.demo.measures import Measures
+from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
 from trimtab.frames import Feed
@@ -104,8 +105,8 @@ class Watch:
         match message:
             case Frame():
                 measures.frames += 1
-                self._feed = self._feed.advance(message, record.offset() or 0)
-                if message.full:
+                self._feed = self._after(message, record.offset() or 0)
+                if message.full and self._feed.market.complete:
                     measures.on_market(self._feed.market, self._portfolios)
             case Risk():
                 self.risk = Record(message, name, record.partition() or 0, record.offset() or 0)
@@ -117,6 +118,12 @@ class Watch:
                 measures.on_order(message, times_us(raw_headers(record)))
             case Fill():
                 measures.on_fill(message)
+
+    def _after(self, frame: Frame, offset: int) -> Feed:
+        try:
+            return self._feed.advance(frame, offset)
+        except InvalidValueError:
+            return self._feed.doubt(frame)  # as whoever decides on it
 
 
 def times_us(headers: Headers) -> dict[str, int]:

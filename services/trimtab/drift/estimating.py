@@ -52,7 +52,7 @@ class Estimating:
         try:
             self._feed = self._feed.advance(record.message, record.offset)
         except InvalidValueError:
-            self._feed = self._feed.doubt()  # whoever decides on the frame has said so already
+            self._feed = self._feed.doubt(record.message)  # whoever decides on the frame has said so already
             return
         market = self._feed.market
         if record.message.full:

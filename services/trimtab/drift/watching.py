@@ -80,7 +80,7 @@ class Watch:
         try:
             self.feed = self.feed.advance(record.message, record.offset, self.costs)
         except InvalidValueError as error:
-            self.feed = self.feed.doubt()
+            self.feed = self.feed.doubt(record.message)
             self.log.warning("frame refused", offset=record.offset, reason=str(error))
             return
         self._take_over()

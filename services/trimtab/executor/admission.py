@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trimtab.domain.amounts import CONTEXT
+from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.market import Market
 from trimtab.domain.orders import ParentOrder, ParentState
 from trimtab.messages import Signal, Trade
@@ -11,6 +12,9 @@ from trimtab.ports.ledger import PortfolioRow
 
 # How long (event time) a refused portfolio rests before drift may ask again.
 _REST_US = 5_000_000
+# How far (event time) a signal may be ahead of the newest frame seen here. It was decided on a frame of the same topic,
+# so it is ahead by what is still on its way: an hour is 36 s of that where the market runs a hundred times faster.
+_AHEAD_US_MAX = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Admitted:
     """To be worked: one parent order per trade, in the order the signal names them."""
 
     parents: tuple[ParentOrder, ...]
+
+
+def require_possible(signal: Signal, market: Market) -> None:
+    """Refuse to look at a signal from a time that the market has not come to; what it says of time must not be written.
+
+    Raises:
+        InvalidValueError: if it is so far ahead of the market seen here that no lag explains it.
+    """
+    if signal.event_time_us - market.event_time_us > _AHEAD_US_MAX:
+        allowed = f"at most an hour after the newest frame seen here, {market.event_time_us}"
+        raise InvalidValueError("signal.event_time_us", signal.event_time_us, allowed)
 
 
 def judge(

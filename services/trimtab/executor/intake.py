@@ -10,7 +10,7 @@ from trimtab.domain.errors import (
     UnreachableError,
 )
 from trimtab.domain.orders import ChildOrder, ParentOrder, ParentState
-from trimtab.executor.admission import Admitted, Refused, Superseded, judge, refusal
+from trimtab.executor.admission import Admitted, Refused, Superseded, judge, refusal, require_possible
 from trimtab.executor.desk import Desk
 from trimtab.executor.intents import fund_parent, submit_child
 from trimtab.executor.sending import Sender
@@ -38,10 +38,13 @@ class Intake:
             UnreachableError: if the ledger does not answer, or no market has been seen yet; the record will be handed
                 in again.
             LedgerConflictError: if another transaction stood in the way; as above.
+            InvalidValueError: if the signal's time is absurd; a frame that explains it may be on its way, so that it is
+                handed in again a few times and then given up.
         """
         signal, taken_us = record.message, self._desk.clock.now_us()
         if not self._desk.market().instruments:
             raise UnreachableError("the market", "market.frames", "no full frame since the start")
+        require_possible(signal, self._desk.market())
         try:
             outcome, children = await self._settle(signal, record.partition)
         except LedgerConflictError:
@@ -60,9 +63,16 @@ class Intake:
     async def give_up(self, record: Record[Signal], failure: Exception) -> None:
         """Settle a signal that cannot be handled: its portfolio rests, then drift may decide afresh.
 
+        One whose time is absurd settles nothing: a portfolio would rest until then.
+
         Raises:
             FencedError, UnreachableError, LedgerConflictError: as `handle` does.
         """
+        try:
+            require_possible(record.message, self._desk.market())
+        except InvalidValueError:
+            self._desk.meter.count("signals_total", outcome="impossible_time")
+            return
         outcome = await self._refuse_unwritable(record.message, record.partition, "internal_error", failure)
         self._desk.meter.count("signals_total", outcome=outcome)
         self._work.touch()

@@ -26,7 +26,7 @@ class MarketView:
             try:
                 self._feed = self._feed.advance(record.message, record.offset)
             except InvalidValueError:
-                self._feed = self._feed.doubt()
+                self._feed = self._feed.doubt(record.message)
                 raise
             if self._feed.market.complete:
                 act()

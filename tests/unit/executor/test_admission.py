@@ -4,9 +4,10 @@ from decimal import Decimal
 import pytest
 
 from examples import messages
+from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.market import Market
-from trimtab.executor.admission import Admitted, Refused, Superseded, judge
+from trimtab.executor.admission import Admitted, Refused, Superseded, judge, require_possible
 from trimtab.messages import Signal
 from trimtab.ports.ledger import PortfolioRow
 
@@ -81,3 +82,14 @@ def test_a_quantity_of_any_size_is_judged_and_never_raises(signal: Signal) -> No
     assert verdict(huge, row(signal), market(signal, step="0.7")) == Refused(
         "quantity_off_grid", signal.event_time_us + 5_000_000
     )
+
+
+@pytest.mark.parametrize("ahead_us", [-86_400_000_000, 0, 30_000_000, 3_600_000_000])
+def test_a_signal_may_be_older_than_the_market_or_as_far_ahead_as_lag_explains(signal: Signal, ahead_us: int) -> None:
+    require_possible(signal, market(signal, event_time_us=signal.event_time_us - ahead_us))
+
+
+def test_a_signal_from_a_time_to_come_is_not_judged_at_all(signal: Signal) -> None:
+    seen = market(signal)
+    with pytest.raises(InvalidValueError, match=r"^signal\.event_time_us: found .*; allowed: at most an hour after"):
+        require_possible(replace(signal, event_time_us=signal.event_time_us + 3_600_000_001), seen)
