@@ -34,7 +34,7 @@ from trimtab.drift import (
 from trimtab.drift.columns import Columns
 from trimtab.drift.policy import Correction
 
-SEED, WORLDS, CASES = 2, 250, 60  # many small worlds: what a mutant needs may be rare
+SEED, WORLDS, CASES = 5, 250, 60  # many small worlds: what a mutant needs may be rare
 NUDGE = Decimal("1.0000001")
 
 Patch = pytest.MonkeyPatch

@@ -103,7 +103,7 @@ def market(rng: Random, assets: tuple[str, ...], twins: tuple[str, str] | None) 
     for venue in VENUES:
         _add_crosses(rng, assets, venue, quotes, now_us)
     rules = {key: quote.instrument for key, quote in quotes.items()}
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         _spoil(rng, quotes, rules, now_us)
     return Market(rng.randrange(10**6), now_us, complete=rng.random() < 0.99, instruments=rules, quotes=quotes)
 
@@ -210,7 +210,8 @@ def risk(rng: Random, assets: tuple[str, ...], twins: tuple[str, str] | None) ->
 
 def _loads(rng: Random, size: int) -> list[list[float]]:
     """Return unit vectors: their products are correlations."""
-    kind = rng.choice(["none", "alike", "nearly", "same", "blocks", "any", "signed"])
+    shares = {"none": 2, "alike": 3, "nearly": 1, "same": 1, "blocks": 3, "any": 4, "signed": 1}
+    kind = rng.choices(list(shares), list(shares.values()))[0]
     dimensions = {"same": 1, "blocks": 3, "signed": 2}.get(kind, size + 1)
     common = rng.choice([0.3, 0.6, 0.85, 0.95])
     found = []
