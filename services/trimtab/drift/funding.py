@@ -135,7 +135,7 @@ class _State:
             room = self.stands[funder].room - sold
             stops = [(state.short / brings, _NOBODY), *state._stops(funder, room, growth, rates)]
             amount, stopper = min(stops)
-            state, sold = state._moved(funder, growth, rates, amount, brings), sold + amount
+            state, sold = state._moved(funder, growth, rates, (amount, stopper), brings), sold + amount
             if stopper in {_NOBODY, funder}:
                 break
             frozen.add(stopper)
@@ -173,12 +173,20 @@ class _State:
                 yield max(edge - ahead, ZERO) / abs(rate), funder
 
     def _moved(
-        self, funder: int, growth: Mapping[int, Decimal], rates: Sequence[Decimal], amount: Decimal, brings: Decimal
+        self,
+        funder: int,
+        growth: Mapping[int, Decimal],
+        rates: Sequence[Decimal],
+        stop: tuple[Decimal, int],
+        brings: Decimal,
     ) -> "_State":
+        amount, stopper = stop
         changes = list(self.changes)
         changes[funder] -= amount
         for i, g in growth.items():
             changes[i] = max(changes[i] + g * amount, ZERO)
+        if stopper in growth:  # exactly: what rounding leaves of a buy would still count as one
+            changes[stopper] = self.stands[stopper].buyable if growth[stopper] > 0 else ZERO
         effective = tuple(now + rate * amount for now, rate in zip(self.effective, rates, strict=True))
         return replace(self, short=self.short - brings * amount, changes=tuple(changes), effective=effective)
 

@@ -346,3 +346,15 @@ def test_a_sale_that_pays_is_bounded_by_the_band_of_whoever_pays_and_of_those_ar
     assert funded(buys, room, (a, b, wide), D(0)).extra == (Correction("B", D("-0.05")),)
     past = replace(b, effective=D("-0.06"))  # below its own landing edge already
     assert funded(buys, room, (a, past, wide), D(0)).extra == ()
+
+
+@pytest.mark.parametrize("pull", ["0.3", "1.29", "1.41", "1.9"])  # three leave a trace of the buy by rounding
+def test_a_buy_that_has_shrunk_to_nothing_is_none_any_more_and_its_trigger_counts(pull: str) -> None:
+    # Selling F does what L is to be bought for, and more: at first L is bought less, then it nears its other edge.
+    a = stand("A", buyable=D(1), effective=D(-1), effect=(D(1), D(0), D(0)), landing=D("0.05"), trigger=D("0.08"))
+    b = stand("L", effective=D("-0.05"), effect=(D(0), D(1), -D(pull)), landing=D("0.02"), trigger=D("0.025"))
+    c = stand("F", sellable=D(1), effect=(D(0), D(0), D(1)), landing=D(2), trigger=D(3))
+    found = funded((Correction("A", D("0.9")), Correction("L", D("0.03"))), (Correction("F", D(-1)),), (a, b, c), D(0))
+    most = (D("0.03") + D("0.045")) / D(pull)
+    assert found.corrections[1].change == 0
+    assert abs(found.extra[0].change + most) < D("1e-17")
