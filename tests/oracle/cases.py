@@ -25,7 +25,7 @@ def assert_half(first: int) -> None:
     assert count.differences == [], "\n".join(count.differences[:10])
     assert count.cases == HALF
     assert count.screened > HALF / 2
-    assert min(count.decisions[reason] for reason in TRADED) > HALF / 400
+    assert min(count.decisions[reason] for reason in TRADED) > HALF / 1_000
     assert {reason.split(":")[0] for reason in count.decisions} == TRADED | HELD
     assert {reason.split(": ")[1] for reason in count.decisions if ":" in reason} >= UNPLANNED
     assert set(count.plans) >= PLANNED

@@ -105,7 +105,7 @@ def market(rng: Random, assets: tuple[str, ...], twins: tuple[str, str] | None) 
     rules = {key: quote.instrument for key, quote in quotes.items()}
     if rng.random() < 0.3:
         _spoil(rng, quotes, rules, now_us)
-    return Market(rng.randrange(10**6), now_us, complete=rng.random() < 0.99, instruments=rules, quotes=quotes)
+    return Market(rng.randrange(10**6), now_us, complete=rng.random() < 0.97, instruments=rules, quotes=quotes)
 
 
 def elsewhere(rng: Random, found: Quote, now_us: int) -> Quote:
