@@ -201,7 +201,7 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "a buy for a sale": value(region, "Correction", lambda asset, change: Correction(asset, -change)),
     "landing one asset after the other": landing_one_by_one,
     "landing with a thousandfold ridge": value(landing, "_RIDGE", Decimal("1e-11")),
-    "landing without what gains little": value(landing, "_FLAT", Decimal("1e-4")),
+    "landing without what gains little": value(landing, "_FLAT", Decimal("1e-3")),
     "an own part that is a little off": value(bands, "OWN_PART", bands.OWN_PART * NUDGE),
     "no width": value(bands, "_width_cubed", lambda *_: Decimal(1)),
     "flows cut, not rounded": value(bands, "quantise", floored),
