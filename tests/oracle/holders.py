@@ -16,7 +16,7 @@ from trimtab.domain.portfolio import Calendar, CostAdjusted, Hybrid, Limits, NoT
 from trimtab.messages import OpenOrder, PortfolioState, Position
 
 D = Decimal
-CHEAP = {"inside": 95, "edge": 3, "far": 1, "wild": 1}  # few trades, which take the oracle ten times as long
+CHEAP = {"inside": 96, "edge": 2, "far": 1, "wild": 1}  # few trades, which take the oracle ten times as long
 DEAR = {"inside": 85, "edge": 8, "far": 5, "wild": 2}
 BRIMFUL = 0.25  # of those, whose plan is to stand on one of its limits
 NEARNESS = (0, UNIT, 10**15, 10**12, 10**9)  # one part in so many beside the bound; 0 is on it
@@ -133,7 +133,7 @@ def _drifts(
             names = sorted({*names, UNLISTED})
         return {name: int(rng.gauss(0, rng.choice([0.1, 0.5, 5.0])) * 10**9) * 10**9 for name in names}
     reaches = {name: _remembered(known, world, oracle, portfolio, name) for name in names}
-    factor = {"inside": 0.8, "edge": 0.4, "far": 3.0}[kind]
+    factor = {"inside": 0.8 if world.dear else 0.4, "edge": 0.4, "far": 3.0}[kind]
     found = {name: int(reach * factor * rng.uniform(-1, 1)) for name, reach in reaches.items()}
     if kind == "far" and found and rng.random() < 0.5:
         _with_cash(rng, counts(wanted.get(CASH, D(0))), {a: counts(w) for a, w in wanted.items() if a != CASH}, found)
