@@ -53,6 +53,7 @@ lint: env
 	$(BIN)/ruff check
 	$(BIN)/mypy services
 	$(BIN)/lint-imports
+	$(BIN)/pytest -qq --collect-only  # two test files of one name hide each other
 	$(BIN)/pytest -q tests/unit/test_documents.py tests/contract/test_topics_manifest.py
 
 format: env

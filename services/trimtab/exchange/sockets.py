@@ -55,7 +55,10 @@ class Sockets:
         combined: bool = False,
     ) -> web.StreamResponse:
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, compress=False)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:  # the client went before it was let in
+            return socket
         connection = Connection(socket, audience, combined=combined)
         hub = self._venue.hub
         hub.connections.add(connection)
