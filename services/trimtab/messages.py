@@ -93,7 +93,8 @@ class Risk:
     """market.risk: the covariance of log returns per year, as estimated up to a frame.
 
     `assets` are sorted; `covariance` is the upper triangle row by row, length n (n + 1) / 2, in units of 1 / year.
-    `long_run_variance` is the diagonal's long-run level, in the order of `assets`.
+    `long_run_variance` is the diagonal's long-run level, in the order of `assets`. So are `recent_returns`, log returns
+    over the last three sampled intervals, 0 where nothing is known; empty in records of before there were any.
     """
 
     event_id: str
@@ -105,6 +106,7 @@ class Risk:
     assets: tuple[str, ...]
     covariance: tuple[Decimal, ...]
     long_run_variance: tuple[Decimal, ...]
+    recent_returns: tuple[Decimal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,8 @@ class Term:
     """Why: one asset's numbers at the decision, all fractions of equity unless said otherwise.
 
     `half_band` is on the effective drift for the no-trade region, on the drift itself for thresholds; `cost` is the
-    one-way proportional cost of the trade; `benefit` what correcting it is worth over `horizon_years`.
+    one-way proportional cost of the trade; `benefit` what correcting it is worth over `horizon_years`. `velocity` is
+    what prices have added to the drift over the last three sampled intervals of the risk estimate.
     """
 
     asset: str
@@ -253,6 +256,7 @@ class Term:
     cost: Decimal
     benefit: Decimal
     horizon_years: Decimal
+    velocity: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
+from oracle.pace import past, soon
 from oracle.rounding import UNIT, counts, nearest_count
 from oracle.value import Worth
 from trimtab.domain.portfolio import Bounded, Calendar, CostAdjusted, VolatilityThreshold
@@ -30,10 +31,14 @@ class Bounds:
         """Tell whether anything is off by its bound or more."""
         return any(bound is not None and x >= bound for bound, x in self.rows(worth))
 
-    def excess(self, worth: Worth) -> Fraction:
-        """Return how far past its bound the worst is, from 0 (not) towards 1."""
-        past = [1 - bound / x for bound, x in self.rows(worth) if bound is not None and x > bound]
-        return max(past, default=Fraction(0))
+    def excess(self, worth: Worth, paces: Sequence[int]) -> Fraction:
+        """Return how far past its bound the worst will be, from 0 (not) towards 1; paces have cash last."""
+        drifts = [*worth.drifts, worth.cash_weight - worth.cash_target]
+        sizes = [soon(Fraction(x, UNIT), Fraction(pace, UNIT)) for x, pace in zip(drifts, paces, strict=True)]
+        rows = zip([*self.assets, self.cash], sizes, strict=True)
+        return max(
+            [Fraction(0), *(share for bound, size in rows if bound is not None for share in past(bound, [size]))]
+        )
 
 
 def volatilities(risk: Risk | None) -> Volatilities:

@@ -167,8 +167,8 @@ def _terms(terms: tuple[Term, ...], lines: tuple[Line, ...]) -> Iterator[str]:
         yield f"terms of {[term.asset for term in terms]}, the oracle {[line.asset for line in lines]}"
         return
     for term, line in zip(terms, lines, strict=True):
-        counted = (line.weight, line.target, line.drift, line.effective, line.half)
-        found = (term.weight, term.target, term.drift, term.effective_drift, term.half_band)
+        counted = (line.weight, line.target, line.drift, line.effective, line.half, line.velocity)
+        found = (term.weight, term.target, term.drift, term.effective_drift, term.half_band, term.velocity)
         fine = (line.cost, line.benefit, line.horizon)
         exact = all(Fraction(value) * 10**18 == count for value, count in zip(found, counted, strict=True))
         close = all(map(_near, (term.cost, term.benefit, term.horizon_years), fine))

@@ -10,6 +10,7 @@ from oracle.brakes import braked
 from oracle.cost import at_touch
 from oracle.funds import Stand
 from oracle.offers import Stall, accounts_of, moved
+from oracle.pace import paces
 from oracle.payoff import cost_adjusted, payoffs
 from oracle.planning import Plan, Task, planned
 from oracle.region import Band, Case, effective, regions
@@ -97,14 +98,13 @@ class Oracle:
         """Return the orders that a verdict with corrections leads to."""
         found = worth(state, portfolio, self.book)
         assert isinstance(found, Worth)
-        usable = self.risk is not None and self._usable(portfolio)
         stall = Stall(
             portfolio.quote,
             accounts_of(state, portfolio),
             self.book,
             portfolio.limits,
             self.settings,
-            self.covariance if usable else {},
+            self.covariance if self._usable(portfolio) else {},
         )
         surplus = Fraction(max(found.cash_weight - found.cash_target, 0), UNIT)
         return planned(
@@ -146,7 +146,8 @@ class Oracle:
         return stands
 
     def _usable(self, portfolio: Portfolio) -> bool:
-        return self.risk.quote == portfolio.quote and self.risk.observations >= self.settings.risk_observations_min
+        risk, least = self.risk, self.settings.risk_observations_min
+        return risk is not None and risk.quote == portfolio.quote and risk.observations >= least
 
     def _bounded(self, found: Worth, portfolio: Portfolio, *, explain: bool) -> Verdict:
         """Return the verdict of a policy that has bounds on x only, or a calendar alone."""
@@ -154,14 +155,15 @@ class Oracle:
         limits = self.bounds(policy, tuple(found.names), tuple(found.targets), found.cash_target)
         if not explain and not limits.reached(found):
             return Verdict("within_band")
+        speeds = paces(found, self.risk if self._usable(portfolio) else None)
         if isinstance(policy, CostAdjusted):
             share, moves = Fraction(portfolio.limits.max_trade_share), self.covariance
             table = [[moves.get((a, b), 0) for b in found.names] for a in found.names]
             return cost_adjusted(
-                found, limits, payoffs(found, table, policy, self.settings, share), policy, portfolio.quote
+                found, limits, payoffs(found, table, policy, self.settings, share), policy, portfolio.quote, speeds
             )
         reason = "calendar_due" if isinstance(policy, Calendar) else "threshold_reached"
-        return thresholds(found, limits, reason, portfolio.quote)
+        return thresholds(found, limits, reason, portfolio.quote, speeds)
 
     def bounds(self, policy: Policy, names: tuple[str, ...], targets: tuple[int, ...], cash: int) -> Bounds:
         """Return the bounds of |x|, with the estimate that there is."""
@@ -173,7 +175,8 @@ class Oracle:
     def case(self, found: Worth, portfolio: Portfolio) -> Case:
         """Return a portfolio of the region's policy ready to be decided on."""
         policy, share = portfolio.policy, Fraction(portfolio.limits.max_trade_share)
-        return Case(found, self.bands(found.names, portfolio), policy, self.settings, share, portfolio.quote)
+        speeds = paces(found, self.risk)
+        return Case(found, self.bands(found.names, portfolio), policy, self.settings, share, portfolio.quote, speeds)
 
     def bands(self, names: tuple[str, ...], portfolio: Portfolio) -> list[Band]:
         """Return the bands of these assets."""
@@ -223,7 +226,7 @@ class Oracle:
         return self._triggers[above, below]
 
     def _estimated(self, found: Worth, portfolio: Portfolio) -> bool:
-        if self.risk is None or not self._usable(portfolio):
+        if not self._usable(portfolio):
             return False
         return all(name in self.risk.assets for name, target in zip(found.names, found.targets, strict=True) if target)
 

@@ -53,9 +53,11 @@ def _flow(covariance: Sequence[Sequence[int]], targets: Sequence[int], i: int) -
     return max(nearest(targets[i] ** 2 * form, UNIT**4), 0)
 
 
-def cost_adjusted(worth: Worth, bounds: Bounds, found: Sequence[Payoff], policy: CostAdjusted, quote: str) -> Verdict:
+def cost_adjusted(
+    worth: Worth, bounds: Bounds, found: Sequence[Payoff], policy: CostAdjusted, quote: str, paces: Sequence[int]
+) -> Verdict:
     """Return the verdict without its equity."""
-    lines = (*_lines(worth, bounds, found), cash_line(worth, quote, bounds.cash))
+    lines = (*_lines(worth, bounds, found, paces), cash_line(worth, quote, paces[-1], bounds.cash))
     if not bounds.reached(worth):
         return Verdict("within_band", lines=lines)
     off = drifted(worth)
@@ -65,13 +67,13 @@ def cost_adjusted(worth: Worth, bounds: Bounds, found: Sequence[Payoff], policy:
         paying = []
     corrections = back(worth, paying)
     if corrections:
-        return Verdict("benefit_above_cost", corrections=corrections, urgency=bounds.excess(worth), lines=lines)
+        return Verdict("benefit_above_cost", corrections=corrections, urgency=bounds.excess(worth, paces), lines=lines)
     if paying:
         return Verdict("instrument_not_tradable", lines=lines)
     return Verdict("cost_above_benefit" if off else "within_band", lines=lines)
 
 
-def _lines(worth: Worth, bounds: Bounds, found: Sequence[Payoff]) -> list[Line]:
+def _lines(worth: Worth, bounds: Bounds, found: Sequence[Payoff], paces: Sequence[int]) -> list[Line]:
     return [
         Line(
             name,
@@ -83,6 +85,7 @@ def _lines(worth: Worth, bounds: Bounds, found: Sequence[Payoff]) -> list[Line]:
             found[i].cost,
             found[i].benefit,
             found[i].horizon,
+            paces[i],
         )
         for i, name in enumerate(worth.names)
     ]

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from oracle.cost import at_touch, impact, of_trade
 from oracle.edges import Change, landed
+from oracle.pace import past, soon
 from oracle.rounding import UNIT, cube_root_count, nearest, nearest_count
 from oracle.threshold import cash_line
 from oracle.value import Worth
@@ -39,6 +40,7 @@ class Case:
     settings: DriftSettings
     share_max: Fraction
     quote: str
+    paces: Sequence[int]  # of every asset, cash last
 
 
 @dataclass
@@ -214,8 +216,13 @@ def _urgency(search: Search) -> Fraction:
     if any(search.forced[i] for i in search.active):
         return Fraction(1)
     trigger = Fraction(search.case.settings.trigger)
-    past = [1 - trigger * search.half[i] / abs(search.before[i]) for i in search.active if search.before[i]]
-    return max([Fraction(0), *past])
+    paces = effective(search.case.paces[:-1], search.case.bands)
+    found = [
+        share
+        for i in search.active
+        for share in past(trigger * search.half[i], [soon(Fraction(search.before[i]), Fraction(paces[i]))])
+    ]
+    return max([Fraction(0), *found])
 
 
 def _lines(search: Search) -> tuple[Line, ...]:
@@ -231,7 +238,8 @@ def _lines(search: Search) -> tuple[Line, ...]:
             search.costs[i],
             _benefit(search, i, Fraction(search.before[i], UNIT)),
             _horizon(search, i),
+            search.case.paces[i],
         )
         for i in search.size
     ]
-    return (*found, cash_line(worth, search.case.quote))
+    return (*found, cash_line(worth, search.case.quote, search.case.paces[-1]))

@@ -235,6 +235,10 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "the first cross for the best": value(draft, "best_cross", any_cross),
     "no cross": value(draft, "best_cross", lambda *_: None),
     "nothing is deferred": value(draft.Draft, "deferred", lambda *_: iter(())),
+    "a drift that stands still": value(
+        region, "recent_returns", lambda holdings, risk: (Decimal(0),) * len(holdings.assets)
+    ),
+    "what comes back is as urgent": value(region, "ahead", lambda drift, speed: abs(drift) + abs(speed)),
     "no limit to a trade": value(planner, "capped", lambda corrections, share: corrections),
 }
 

@@ -12,16 +12,16 @@ from oracle.verdict import Line, Verdict
 NOTHING = Fraction(0)
 
 
-def thresholds(worth: Worth, bounds: Bounds, reason: str, quote: str) -> Verdict:
+def thresholds(worth: Worth, bounds: Bounds, reason: str, quote: str, paces: Sequence[int]) -> Verdict:
     """Return the verdict without its equity: once any weight is off, everything goes back to its target."""
-    lines = (*_lines(worth, bounds), cash_line(worth, quote, bounds.cash))
+    lines = (*_lines(worth, bounds, paces), cash_line(worth, quote, paces[-1], bounds.cash))
     if not bounds.reached(worth):
         return Verdict("within_band", lines=lines)
     off = drifted(worth)
     corrections = back(worth, off)
     if not corrections:
         return Verdict("instrument_not_tradable" if off else "within_band", lines=lines)
-    return Verdict(reason, corrections=corrections, urgency=bounds.excess(worth), lines=lines)
+    return Verdict(reason, corrections=corrections, urgency=bounds.excess(worth, paces), lines=lines)
 
 
 def drifted(worth: Worth) -> list[int]:
@@ -36,7 +36,7 @@ def back(worth: Worth, places: Sequence[int]) -> tuple[tuple[str, Fraction], ...
     return tuple((worth.names[i], Fraction(-worth.drifts[i], UNIT)) for i in movable)
 
 
-def _lines(worth: Worth, bounds: Bounds) -> list[Line]:
+def _lines(worth: Worth, bounds: Bounds, paces: Sequence[int]) -> list[Line]:
     return [
         Line(
             name,
@@ -48,12 +48,13 @@ def _lines(worth: Worth, bounds: Bounds) -> list[Line]:
             at_touch(worth.quotes[i]) if worth.quotes[i] else NOTHING,
             NOTHING,
             NOTHING,
+            paces[i],
         )
         for i, name in enumerate(worth.names)
     ]
 
 
-def cash_line(worth: Worth, quote: str, bound: Fraction | None = None) -> Line:
+def cash_line(worth: Worth, quote: str, pace: int, bound: Fraction | None = None) -> Line:
     """Return the quote currency's own line; its drift counts where it has a bound."""
     drift, half = worth.cash_weight - worth.cash_target, nearest_count(bound or NOTHING)
-    return Line(quote, worth.cash_weight, worth.cash_target, drift, drift if half else 0, half, *(NOTHING,) * 3)
+    return Line(quote, worth.cash_weight, worth.cash_target, drift, drift if half else 0, half, *(NOTHING,) * 3, pace)

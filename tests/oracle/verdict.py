@@ -17,6 +17,7 @@ class Line:
     cost: Fraction
     benefit: Fraction
     horizon: Fraction
+    velocity: int
 
 
 @dataclass(frozen=True)

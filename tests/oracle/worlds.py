@@ -205,7 +205,8 @@ def risk(rng: Random, assets: tuple[str, ...], twins: tuple[str, str] | None) ->
     variances = tuple(D(str(round(value**2, 16))) for value in usual)
     observations = 3 if rng.random() < 0.03 else 1_000
     quote = "EUR" if rng.random() < 0.01 else CASH
-    return Risk("r", 1, 5, quote, "random", observations, tuple(known), covariance, variances)
+    returns = tuple(D(str(round(value * rng.gauss(0, 1e-3), 16))) for value in sigma) if rng.random() < 0.9 else ()
+    return Risk("r", 1, 5, quote, "random", observations, tuple(known), covariance, variances, returns)
 
 
 def _loads(rng: Random, size: int) -> list[list[float]]:

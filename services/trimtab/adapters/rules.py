@@ -14,6 +14,7 @@ from trimtab import messages as m
 _YEAR_2000_US = 946_684_800_000_000
 _YEAR_2100_US = 4_102_444_800_000_000
 _VARIANCE_MAX = 10**9  # per year: prices that change a thousandfold an hour
+_RETURN_MAX = 100  # log of a price that changes by 43 orders of magnitude
 _LIFETIME_US_MAX = 86_400_000_000  # `drift.signal_lifetime_seconds` goes no further
 # A plan trades an asset against cash at most once in each account, and each order between two assets ends one of them:
 # 100 assets and 16 accounts, the most of a portfolio file, make 1,700. Some are added for what is held besides.
@@ -132,6 +133,9 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "observations": NOT_NEGATIVE,
         "assets": SORTED_NAMES,
         "long_run_variance": Rule(lambda value: all(v >= 0 for v in value), "variances of 0 or more"),
+        "recent_returns": Rule(
+            lambda value: all(abs(v) <= _RETURN_MAX for v in value), f"log returns up to {_RETURN_MAX}"
+        ),
     },
     m.ChargedFee: {
         "venue": NOT_EMPTY,
@@ -287,6 +291,9 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
         ),
         "long_run_variance": Rule(
             lambda risk: len(risk.long_run_variance) == len(risk.assets), "as many numbers as assets"
+        ),
+        "recent_returns": Rule(
+            lambda risk: len(risk.recent_returns) in (0, len(risk.assets)), "none, or as many numbers as assets"
         ),
     },
     m.Targets: {

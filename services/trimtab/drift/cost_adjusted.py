@@ -18,6 +18,7 @@ variance h^2 / 6). The sum is least at h^3 = 6 e D / (g S), which is where g S h
 this horizon and a safety factor of 1, a drift is worth its cost exactly from the best threshold for that cost on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -32,6 +33,7 @@ from trimtab.drift.reasons import Reason
 from trimtab.drift.region import HORIZON_YEARS_MAX
 from trimtab.drift.threshold import drifted_assets, reversions
 from trimtab.drift.tolerance import Tolerance
+from trimtab.drift.velocity import recent_returns, velocities
 from trimtab.messages import Risk, Term
 from trimtab.settings import DriftSettings
 
@@ -63,6 +65,7 @@ class CostAdjustedRule:
     tolerance: Tolerance
     share_max: Decimal
     moves: tuple[_Moves, ...]
+    returns: tuple[Decimal, ...]
 
     @classmethod
     def prepare(
@@ -74,14 +77,17 @@ class CostAdjustedRule:
             return None
         with localcontext(CONTEXT):
             moves = _moves(holdings, risk, settings)
-        return cls(portfolio.quote, policy, tolerance, portfolio.limits.max_trade_share, moves)
+        returns = recent_returns(holdings, risk)
+        return cls(portfolio.quote, policy, tolerance, portfolio.limits.max_trade_share, moves, returns)
 
     def breached(self, view: View) -> bool:
         return self.tolerance.reached(view)
 
     def assess(self, view: View) -> Assessment:
         worths = [self._worth(view, i) for i in range(len(view.names))]
-        terms = (*self._terms(view, worths), cash_term(view, self.quote, self.tolerance.cash))
+        speeds = velocities(view, self.returns)
+        cash = cash_term(view, self.quote, speeds[-1], self.tolerance.cash)
+        terms = (*self._terms(view, worths, speeds[:-1]), cash)
         if not self.breached(view):
             return Assessment(Reason.WITHIN_BAND, terms=terms)
         drifted = drifted_assets(view)
@@ -91,7 +97,8 @@ class CostAdjustedRule:
         corrections = reversions(view, paying)
         if not corrections:
             return Assessment(Reason.INSTRUMENT_NOT_TRADABLE, terms=terms)
-        return Assessment(Reason.BENEFIT_ABOVE_COST, corrections, urgency=self.tolerance.excess(view), terms=terms)
+        urgency = self.tolerance.excess(view, speeds)
+        return Assessment(Reason.BENEFIT_ABOVE_COST, corrections, urgency=urgency, terms=terms)
 
     def _called_for(self, view: View, paying: list[int]) -> bool:
         """Tell whether one of these assets is past its bound, or cash is."""
@@ -112,7 +119,7 @@ class CostAdjustedRule:
         notional = min(drift, self.share_max) * view.equity
         return _Worth(trade_cost(quote, side, notional, moves.impact), benefit, horizon)
 
-    def _terms(self, view: View, worths: list[_Worth]) -> list[Term]:
+    def _terms(self, view: View, worths: list[_Worth], speeds: Sequence[Decimal]) -> list[Term]:
         return [
             Term(
                 view.names[i],
@@ -124,6 +131,7 @@ class CostAdjustedRule:
                 quantise(worth.cost),
                 quantise(worth.benefit),
                 quantise(worth.horizon),
+                speeds[i],
             )
             for i, worth in enumerate(worths)
         ]

@@ -28,6 +28,7 @@ from trimtab.drift.reasons import Reason
 from trimtab.drift.region import RegionRule
 from trimtab.drift.threshold import ThresholdRule
 from trimtab.drift.tolerance import Tolerance
+from trimtab.drift.velocity import recent_returns
 from trimtab.messages import PortfolioState, Risk, Signal, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
@@ -201,7 +202,8 @@ def _rule(portfolio: Portfolio, holdings: Holdings, risk: Risk | None, settings:
         case policy:
             tolerance = Tolerance.of(policy, holdings, risk)
             reason = Reason.CALENDAR_DUE if isinstance(policy, Calendar) else Reason.THRESHOLD_REACHED
-            return ThresholdRule(portfolio.quote, tolerance, reason) if tolerance is not None else None
+            returns = recent_returns(holdings, risk)
+            return ThresholdRule(portfolio.quote, tolerance, reason, returns) if tolerance is not None else None
 
 
 def _coupling(rule: Rule | None) -> Coupling:

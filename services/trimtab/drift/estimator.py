@@ -33,6 +33,8 @@ METHOD = "pre-averaged log mid returns"
 BACK_POINTS_MAX = 10
 # A silence of fewer points than this is no silence, however short the span.
 PATIENCE_MIN = 10
+# Intervals of the grid that drift velocities are taken over.
+RECENT_POINTS = 3
 # The long-run level's half-life, in half-lives of the volatility.
 LONG_RUN_FACTOR = 24
 
@@ -165,6 +167,7 @@ class Estimator:
         self._published_us, self._news = market.event_time_us, False
         with localcontext(_CONTEXT):
             covariance = self._covariance({name: known[name].variance for name in assets})
+            returns = tuple(quantise(self._assets[name].track.change(RECENT_POINTS)) for name in assets)
         return Risk(
             event_id=derive("risk", self.quote, market.offset, market.event_time_us),
             event_time_us=market.event_time_us,
@@ -175,6 +178,7 @@ class Estimator:
             assets=assets,
             covariance=covariance,
             long_run_variance=tuple(quantise(known[name].long_run) for name in assets),
+            recent_returns=returns,
         )
 
     def _covariance(self, variances: Mapping[str, Decimal]) -> tuple[Decimal, ...]:

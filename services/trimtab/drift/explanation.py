@@ -34,6 +34,7 @@ _TERMS: tuple[tuple[str, str, str, str], ...] = (
     ("e", "cost", "of the trade", "fee, half spread and impact, one way"),
     ("benefit", "benefit", "of the trade", "what correcting it is worth over the horizon"),
     ("T", "horizon_years", "years", "how long such a drift is taken to last"),
+    ("dx", "velocity", "of equity", "what prices have added to x over the last three sampled intervals"),
 )
 _PARAMETERS: Mapping[str, tuple[str, str]] = {
     "risk_aversion": ("", "g: how much an expected return has to grow with variance"),
@@ -88,7 +89,7 @@ def _verdict(decision: Decision) -> tuple[Row, ...]:
         )
     return (
         *rows,
-        Row("urgency", plain(decision.urgency), "0 to 1", "how far past its bound the worst asset is"),
+        Row("urgency", plain(decision.urgency), "0 to 1", "how far past its bound the worst asset is, or soon will be"),
         Row("deadline", str(decision.deadline_us), "us UTC", "what is unfilled then is cancelled and decided afresh"),
     )
 

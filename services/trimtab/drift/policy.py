@@ -28,7 +28,7 @@ class Assessment:
         corrections: most urgent first; empty means hold.
         room: how far each asset could be sold beyond its correction without leaving its landing band, the one that
             most wants to go down first; buys that cash cannot pay are funded from here.
-        urgency: 0 to 1, how far past its bound the worst asset is.
+        urgency: 0 to 1, how far past its bound the worst asset is, or will soon be (velocity.py).
         terms: one per asset, cash last.
 
     """
@@ -60,9 +60,10 @@ def tradable(quote: Quote | None) -> bool:
     return quote is not None and quote.instrument.tradable
 
 
-def cash_term(view: View, quote: str, bound: Decimal | None = None) -> Term:
+def cash_term(view: View, quote: str, velocity: Decimal, bound: Decimal | None = None) -> Term:
     """Return the quote currency's own line: no risk of its own, and no band but a threshold's bound on its drift."""
     drift = quantise(view.cash_weight - view.cash_target)
     half = quantise(bound or ZERO)
     effective = drift if half else ZERO
-    return Term(quote, quantise(view.cash_weight), quantise(view.cash_target), drift, effective, half, *(ZERO,) * 3)
+    weight, target = quantise(view.cash_weight), quantise(view.cash_target)
+    return Term(quote, weight, target, drift, effective, half, *(ZERO,) * 3, velocity)

@@ -25,6 +25,7 @@ from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.landing import Bounds, Landing
 from trimtab.drift.policy import Assessment, Correction, cash_term, excess, tradable
 from trimtab.drift.reasons import Reason
+from trimtab.drift.velocity import ahead, recent_returns, velocities
 from trimtab.messages import Risk, Term
 from trimtab.settings import DriftSettings
 
@@ -65,6 +66,7 @@ class RegionRule:
     settings: DriftSettings
     share_max: Decimal
     bands: tuple[Band, ...]
+    returns: tuple[Decimal, ...]
 
     @classmethod
     def prepare(
@@ -76,7 +78,8 @@ class RegionRule:
         with localcontext(CONTEXT):
             targets = [asset.target for asset in holdings.assets]
             found = bands(covariance_of(holdings, risk), targets, policy.risk_aversion, settings)
-        return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, found)
+        returns = recent_returns(holdings, risk)
+        return cls(portfolio.quote, policy, settings, portfolio.limits.max_trade_share, found, returns)
 
     def breached(self, view: View) -> bool:
         scale = (self.settings.trigger * self.settings.region_scale) ** 3
@@ -93,6 +96,7 @@ class RegionRule:
     def assess(self, view: View) -> Assessment:
         assets = [self._asset(*row) for row in zip(view.drifts, view.quotes, self.bands, strict=True)]
         effective = [_effect(band, view.drifts) for band in self.bands]
+        *speeds, cash_speed = velocities(view, self.returns)
         search = _Search(self._landing(view, assets, effective), [asset.cost for asset in assets])
         while (worst := self._worst(assets, search)) is not None:
             if (reason := self._refusal(view, assets, search, worst)) is not None:
@@ -108,8 +112,8 @@ class RegionRule:
             _reason(assets, search, corrections),
             corrections,
             self._room(view, assets, search),
-            self._urgency(assets, search, effective),
-            (*self._terms(view, assets, search, effective), cash_term(view, self.quote)),
+            self._urgency(assets, search, effective, speeds),
+            (*self._terms(view, assets, search, effective, speeds), cash_term(view, self.quote, cash_speed)),
         )
 
     def _asset(self, drift: Decimal, quote: Quote | None, band: Band) -> _Asset:
@@ -174,13 +178,25 @@ class RegionRule:
                 )
         return tuple(correction for _, correction in sorted(found, key=lambda pair: (pair[0], pair[1].asset)))
 
-    def _urgency(self, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> Decimal:
+    def _urgency(
+        self, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal], speeds: Sequence[Decimal]
+    ) -> Decimal:
         if any(assets[i].forced for i in search.active):
             return ONE
-        past = (excess(assets[i].half * self.settings.trigger, abs(before[i])) for i in search.active)
+        past = (
+            excess(assets[i].half * self.settings.trigger, ahead(before[i], _effect(self.bands[i], speeds)))
+            for i in search.active
+        )
         return quantise(max(past, default=ZERO))
 
-    def _terms(self, view: View, assets: Sequence[_Asset], search: _Search, before: Sequence[Decimal]) -> list[Term]:
+    def _terms(
+        self,
+        view: View,
+        assets: Sequence[_Asset],
+        search: _Search,
+        before: Sequence[Decimal],
+        speeds: Sequence[Decimal],
+    ) -> list[Term]:
         return [
             Term(
                 view.names[i],
@@ -192,6 +208,7 @@ class RegionRule:
                 quantise(search.costs[i]),
                 quantise(self._benefit(asset, self.bands[i], before[i])),
                 quantise(_horizon(asset, self.bands[i])),
+                speeds[i],
             )
             for i, asset in enumerate(assets)
         ]

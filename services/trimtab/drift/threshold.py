@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from trimtab.domain.amounts import ZERO, quantise
 from trimtab.drift.costs import touch_cost
@@ -9,6 +10,7 @@ from trimtab.drift.holdings import View
 from trimtab.drift.policy import Assessment, Correction, cash_term, tradable
 from trimtab.drift.reasons import Reason
 from trimtab.drift.tolerance import Tolerance
+from trimtab.drift.velocity import velocities
 from trimtab.messages import Term
 
 
@@ -19,19 +21,22 @@ class ThresholdRule:
     quote: str
     tolerance: Tolerance
     reason: Reason
+    returns: tuple[Decimal, ...]
 
     def breached(self, view: View) -> bool:
         return self.tolerance.reached(view)
 
     def assess(self, view: View) -> Assessment:
-        terms = (*_terms(view, self.tolerance), cash_term(view, self.quote, self.tolerance.cash))
+        speeds = velocities(view, self.returns)
+        cash = cash_term(view, self.quote, speeds[-1], self.tolerance.cash)
+        terms = (*_terms(view, self.tolerance, speeds[:-1]), cash)
         if not self.breached(view):
             return Assessment(Reason.WITHIN_BAND, terms=terms)
         drifted = drifted_assets(view)
         corrections = reversions(view, drifted)
         if not corrections:
             return Assessment(Reason.INSTRUMENT_NOT_TRADABLE if drifted else Reason.WITHIN_BAND, terms=terms)
-        return Assessment(self.reason, corrections, urgency=self.tolerance.excess(view), terms=terms)
+        return Assessment(self.reason, corrections, urgency=self.tolerance.excess(view, speeds), terms=terms)
 
 
 def drifted_assets(view: View) -> tuple[int, ...]:
@@ -46,7 +51,7 @@ def reversions(view: View, places: Sequence[int]) -> tuple[Correction, ...]:
     return tuple(sorted(found, key=lambda correction: (-abs(correction.change), correction.asset)))
 
 
-def _terms(view: View, tolerance: Tolerance) -> list[Term]:
+def _terms(view: View, tolerance: Tolerance, speeds: Sequence[Decimal]) -> list[Term]:
     return [
         Term(
             name,
@@ -58,8 +63,9 @@ def _terms(view: View, tolerance: Tolerance) -> list[Term]:
             quantise(touch_cost(quote)) if quote else ZERO,
             ZERO,
             ZERO,
+            speed,
         )
-        for name, weight, target, drift, quote, bound in zip(
-            view.names, view.weights, view.targets, view.drifts, view.quotes, tolerance.assets, strict=True
+        for name, weight, target, drift, quote, bound, speed in zip(
+            view.names, view.weights, view.targets, view.drifts, view.quotes, tolerance.assets, speeds, strict=True
         )
     ]

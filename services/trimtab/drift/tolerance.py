@@ -13,7 +13,7 @@ not on its target. Cash moves only because the others do, and its base is scaled
 the weight of its target. Volatilities, their ratio and the mean are rounded to 18 decimals, bounds are not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -21,6 +21,7 @@ from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
 from trimtab.domain.portfolio import Bounded, Calendar, CostAdjusted, VolatilityThreshold
 from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.policy import excess
+from trimtab.drift.velocity import ahead
 from trimtab.drift.volatility import Volatility, volatilities
 from trimtab.messages import Risk
 
@@ -50,16 +51,16 @@ class Tolerance:
 
     def reached(self, view: View) -> bool:
         """Tell whether anything is off by its bound or more."""
-        return any(bound is not None and drift >= bound for bound, drift in self._rows(view))
+        drifts = (*view.drifts, view.cash_weight - view.cash_target)
+        rows = zip((*self.assets, self.cash), drifts, strict=True)
+        return any(bound is not None and abs(drift) >= bound for bound, drift in rows)
 
-    def excess(self, view: View) -> Decimal:
-        """Return how far past its bound the worst one is, 0 to 1."""
-        past = (excess(bound, drift) for bound, drift in self._rows(view) if bound is not None)
+    def excess(self, view: View, speeds: Sequence[Decimal]) -> Decimal:
+        """Return how far past its bound the worst one will be with these velocities, cash last; 0 to 1."""
+        drifts = (*view.drifts, view.cash_weight - view.cash_target)
+        rows = zip((*self.assets, self.cash), drifts, speeds, strict=True)
+        past = (excess(bound, ahead(drift, speed)) for bound, drift, speed in rows if bound is not None)
         return quantise(max(past, default=ZERO))
-
-    def _rows(self, view: View) -> Iterator[tuple[Decimal | None, Decimal]]:
-        drifts = (*map(abs, view.drifts), abs(view.cash_weight - view.cash_target))
-        return zip((*self.assets, self.cash), drifts, strict=True)
 
 
 def base(policy: Bounded, target: Decimal) -> Decimal | None:

@@ -91,6 +91,13 @@ class Track:
             return None
         return (sums[-1] - 2 * sums[-1 - half] + sums[-1 - 2 * half]) / half
 
+    def change(self, points: int) -> Decimal:
+        """Return the log return over the last so many points; zero while there are not as many since a silence."""
+        sums = self._sums
+        if len(sums) <= points + 1:
+            return ZERO
+        return (sums[-1] - sums[-2]) - (sums[-1 - points] - sums[-2 - points])
+
     def _believe(self, quote: Quote) -> bool:
         """Take a book's mid into account; tell whether a new price is believed."""
         book = (quote.bids, quote.asks)

@@ -262,6 +262,8 @@ ABSURD: list[tuple[str, str, object]] = [
     ("market.risk", "covariance", (Decimal("-0.1"), Decimal(0), Decimal("0.36"))),
     ("market.risk", "covariance", (Decimal("0.1"), Decimal(0), Decimal(10**10))),
     ("market.risk", "long_run_variance", (Decimal(1),)),
+    ("market.risk", "recent_returns", (Decimal("0.1"),)),
+    ("market.risk", "recent_returns", (Decimal("0.1"), Decimal(-101))),
     ("market.costs", "sequence", -1),
     ("market.costs", "fills_offsets", (0, -1)),
     ("portfolio.targets", "assets", ("USDT", "BTC", "ETH")),

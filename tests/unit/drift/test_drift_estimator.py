@@ -439,3 +439,22 @@ def test_every_quote_currency_has_an_estimate_of_its_own() -> None:
     )
     rules = {q.instrument.key: q.instrument for q in (usdt, euro)}
     assert currencies(Market(0, NOW_US, complete=True, instruments=rules)) == ("EUR", "USDT")
+
+
+def test_the_recent_returns_are_those_of_the_last_three_intervals() -> None:
+    prices, markets = walk(40)
+    for found in run(Estimator("USDT", FLAT), markets[:-1]):
+        # The last point of the grid has the book of the frame before, and the first price is not believed at once.
+        at = found.frame_offset - 1
+        expected = np.log(prices[at] / prices[at - 3]) if at > 3 else np.zeros(2)
+        assert [float(value) for value in found.recent_returns] == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_after_a_takeover_and_a_silence_nothing_is_known_of_recent_returns() -> None:
+    _, markets = walk(60)
+    first = last(markets[:50], USUAL)
+    assert any(first.recent_returns)
+    resumed = Estimator("USDT", USUAL)
+    resumed.resume(first)
+    seen = list(run(resumed, markets[50:53]))
+    assert all(not any(found.recent_returns) for found in seen)
