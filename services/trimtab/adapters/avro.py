@@ -161,7 +161,9 @@ def schema_id_of(value: bytes | None) -> int | None:
 
 def plain_schema(schema: dict[str, Any]) -> Schema:
     """Parse a schema for `records`: logical types left out, which changes no byte on the wire."""
-    return fastavro.parse_schema(_without_logical_types(schema))
+    parsed = fastavro.parse_schema(_without_logical_types(schema))
+    _make_defaults_bytes(parsed)
+    return parsed
 
 
 def writer_schema(text: str, message: str) -> Schema:
@@ -224,6 +226,18 @@ def _without_logical_types(schema: Any) -> Any:
             return schema["type"]
         return {name: _without_logical_types(value) for name, value in schema.items()}
     return [_without_logical_types(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _make_defaults_bytes(schema: Any) -> None:
+    """Turn the defaults of bytes, which are strings in JSON, into bytes: fastavro hands them out as they are."""
+    if isinstance(schema, list):
+        for item in schema:
+            _make_defaults_bytes(item)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "bytes" and isinstance(schema.get("default"), str):
+            schema["default"] = schema["default"].encode("latin-1")
+        for value in schema.values():
+            _make_defaults_bytes(value)
 
 
 def _odd_type(schema: Any) -> str | None:

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,27 @@ EXAMPLES = all_messages()
 FILL = next(message for _, message in EXAMPLES if isinstance(message, Fill))
 SIGNAL = next(message for _, message in EXAMPLES if isinstance(message, Signal))
 FRAME = next(message for _, message in EXAMPLES if isinstance(message, Frame))
+
+
+def _record_schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every record's schema inside of a schema."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "record":
+            yield schema
+        for value in schema.values():
+            yield from _record_schemas(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _record_schemas(item)
+
+
+DEFAULTED = [
+    (topic.name, record["name"], field["name"])
+    for topic in TOPICS
+    for record in _record_schemas(json.loads(schema_text(topic.name)))
+    for field in record["fields"]
+    if "default" in field
+]
 
 
 @pytest.mark.parametrize(("topic", "message"), EXAMPLES)
@@ -151,6 +172,19 @@ class TestWriters:
         assert found == dataclasses.replace(SIGNAL, deferred=())
         assert SIGNAL.deferred
 
+    @pytest.mark.parametrize(("topic", "record", "field"), DEFAULTED)
+    def test_a_field_that_was_added_later_has_the_default_of_its_dataclass(
+        self, topic: str, record: str, field: str
+    ) -> None:
+        schema = json.loads(schema_text(topic))
+        for each in _record_schemas(schema):
+            if each["name"] == record:
+                each["fields"] = [kept for kept in each["fields"] if kept["name"] != field]
+        codec = Codec(IDS, lambda _: json.dumps(schema))
+        for message in messages(topic):
+            found = codec.decode(topic, _framed_with(schema, 7, _record(message)))
+            assert found == _with_default(message, record, field)
+
     def test_a_field_that_we_need_and_it_lacks_is_malformed(self) -> None:
         schema = _fill_schema()
         schema["fields"] = [field for field in schema["fields"] if field["name"] != "fee"]
@@ -242,6 +276,18 @@ def test_every_amount_of_38_digits_comes_back(amount: Decimal) -> None:
     value = amount_to_bytes(amount)
     assert amount_from_bytes(value) == amount
     assert amount_to_bytes(amount_from_bytes(value)) == value
+
+
+def _with_default(value: Any, record: str, field: str) -> Any:
+    """Return a message with the default for a field of all records of this name in it."""
+    if isinstance(value, tuple):
+        return tuple(_with_default(item, record, field) for item in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    found = {each.name: _with_default(getattr(value, each.name), record, field) for each in dataclasses.fields(value)}
+    if type(value).__name__ == record:
+        found[field] = type(value).__dataclass_fields__[field].default
+    return type(value)(**found)
 
 
 ABSURD: list[tuple[str, str, object]] = [
