@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from examples import messages
 from trimtab.adapters.avro import Codec
+from trimtab.adapters.kafka import stretches
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.adapters.kafka.stretches import StretchReader
 from trimtab.domain.errors import UnreachableError
@@ -68,6 +69,26 @@ async def test_more_than_asked_for_comes_in_several_stretches_and_once(settings:
         offsets, stretches = stretch.offsets, stretches + 1
     assert names(tuple(found)) == list(range(3_000))
     assert stretches > 1
+
+
+async def test_a_partition_without_a_leader_for_a_moment_is_asked_again(
+    settings: Settings, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(settings, codec, 1, 2)
+    asked: list[object] = []
+    marks = Consumer.get_watermark_offsets
+
+    class Leaderless(Consumer):
+        def get_watermark_offsets(self, *place: object, **options: object) -> object:
+            asked.append(place)
+            if len(asked) == 1:
+                raise KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))
+            return marks(self, *place, **options)
+
+    monkeypatch.setattr(stretches, "Consumer", Leaderless)
+    found = await StretchReader(settings.kafka, codec, EXECUTION_FILLS, client_id="test-stretch").read((), 100)
+    assert names(found.records) == [1, 2]
+    assert len(asked) == 1 + PARTITIONS
 
 
 async def test_a_broker_that_is_not_there_is_one_clear_error(codec: Codec) -> None:

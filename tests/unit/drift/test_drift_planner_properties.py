@@ -8,9 +8,9 @@ from decimal import Decimal, localcontext
 
 import pytest
 from drift_worlds import SETTINGS
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from planner_worlds import ESTIMATES, World, estimated, renamed, scaled, shuffled, worlds
+from planner_worlds import ESTIMATES, World, estimated, make, renamed, scaled, shuffled, worlds
 
 from trimtab.adapters.avro import Codec
 from trimtab.domain.amounts import CONTEXT, ONE, ZERO
@@ -236,6 +236,9 @@ def test_under_a_threshold_what_is_traded_lands_on_its_target_to_the_step_or_say
 
 @MANY
 @given(worlds(policies=REGIONS, gentle=True))
+@example(
+    make(364968, 3, 3, 1, NoTradeRegion(risk_aversion=Decimal(20)), gentle=True)
+)  # BTC is sold where it is not priced
 def test_in_the_region_what_is_traded_lands_within_its_edges_to_the_step(world: World) -> None:
     found = signal_of(world)
     assume(not found.deferred)
@@ -243,7 +246,7 @@ def test_in_the_region_what_is_traded_lands_within_its_edges_to_the_step(world: 
     rule = prepare(world.estimate, world.held, world.wanted, SETTINGS).rule
     assert isinstance(rule, RegionRule)
     names = [term.asset for term in found.terms if term.asset != "USDT"]
-    saved = saved_by_crosses(world, found)
+    saved = saved_on_orders(world, found)
     for band, name in zip(rule.bands, names, strict=True):
         term = terms(found)[name]
         effective = sum(
@@ -272,19 +275,27 @@ def lost_on_crosses(world: World, found: Signal) -> dict[str, Decimal]:
     return lost
 
 
-def saved_by_crosses(world: World, found: Signal) -> Decimal:
-    """At most what crosses cost less than the direct orders that their funding was counted for, in value."""
+def saved_on_orders(world: World, found: Signal) -> Decimal:
+    """At most what orders cost less than the ones that their funding was counted for, in value.
+
+    Those are the direct ones, where a cross is sent; those of the venue that prices an asset, where another is taken.
+    """
     saved = ZERO
     for trade in found.trades:
-        if trade.quote == "USDT":
-            continue
-        worst = [world.at.quotes[f"{trade.venue}:{asset}/USDT"] for asset in (trade.base, trade.quote)]
-        parts = [
-            2 * quote.instrument.taker_fee + (quote.spread * 4 + quote.instrument.tick * 2) / quote.mid
-            for quote in worst
+        crossed = trade.quote != "USDT"
+        counted = [trade.base, trade.quote] if crossed else [trade.base]
+        worst = [
+            max(counted_at(quote) for quote in world.at.quotes.values() if quote.instrument.symbol == f"{asset}/USDT")
+            for asset in counted
+            if crossed or any(p.venue != trade.venue for p in world.held.positions)
         ]
-        saved += trade.quantity * mid(world, trade, trade.base) * sum(parts)
+        saved += trade.quantity * mid(world, trade, trade.base) * sum(worst, ZERO)
     return saved
+
+
+def counted_at(quote: Quote) -> Decimal:
+    """How far the worst prices of a buy and a sale are apart, fees included, as a fraction of the mid."""
+    return 2 * quote.instrument.taker_fee + (quote.spread * 4 + quote.instrument.tick * 2) / quote.mid
 
 
 # --- whatever the estimate says ---------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 import asyncio
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Generic
 
+import stamina
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -53,13 +55,15 @@ class StretchReader(Generic[M]):
             raise
 
     def _read(self, begin: tuple[int, ...], records_max: int) -> Stretch[M]:
-        consumer = Consumer(self._config)
+        # A partition without a leader for a moment is no reason to give up: its topic may have just been made.
+        retrying = stamina.retry_context(on=KafkaException, attempts=None, timeout=ANSWER_SECONDS_MAX)
         try:
-            return self._scan(consumer, begin, records_max)
+            for attempt in retrying:
+                with attempt, closing(Consumer(self._config)) as consumer:
+                    return self._scan(consumer, begin, records_max)
         except KafkaException as failure:
             raise UnreachableError("Kafka", self._servers, failure.args[0].str()) from None
-        finally:
-            consumer.close()
+        raise AssertionError("retries end with a result or an error")
 
     def _scan(self, consumer: Consumer, begin: tuple[int, ...], records_max: int) -> Stretch[M]:
         places, ends = self._marks(consumer, begin)
