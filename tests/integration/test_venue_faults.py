@@ -5,6 +5,7 @@ import time
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -68,10 +69,23 @@ def taking(attempt: int = 1) -> ChildOrder:
 
 @pytest.mark.parametrize(
     ("kind", "more"),
-    [("lost_answer", {}), ("error_after", {"status": 503}), ("error_after", {"status": 504})],
+    [
+        ("lost_answer", {}),
+        ("error_after", {"status": 503}),
+        ("error_after", {"status": 504}),
+        ("error_after", {"status": 505}),
+        ("error_after", {"status": 520}),
+        ("error_after", {"status": 523}),
+        ("error_after", {"status": 524}),
+        ("error_after", {"status": 598}),
+        ("cut_answer", {}),
+        ("cut_answer", {"cut": "connection"}),
+        ("empty_answer", {}),
+        ("html_answer", {}),
+    ],
 )
 async def test_an_order_carried_out_without_an_answer_is_unknown_and_then_found(
-    exchange: SimulatedExchange, kind: str, more: dict[str, int]
+    exchange: SimulatedExchange, kind: str, more: dict[str, Any]
 ) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.fault(kind, "POST /api/v3/order", **more)
@@ -86,9 +100,14 @@ async def test_an_order_carried_out_without_an_answer_is_unknown_and_then_found(
     assert {item.trade_id for item in found.executions} == at_venue
 
 
-async def test_an_order_refused_by_a_failing_exchange_is_unknown_and_then_absent(exchange: SimulatedExchange) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more"), [("error_before", {"status": 502}), ("error_before", {"status": 522}), ("lost_request", {})]
+)
+async def test_an_order_that_never_arrived_is_unknown_and_then_absent(
+    exchange: SimulatedExchange, kind: str, more: dict[str, Any]
+) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
-    await exchange.fault("error_before", "POST /api/v3/order", status=502)
+    await exchange.fault(kind, "POST /api/v3/order", **more)
     order = resting()
     assert isinstance(await venue.place(buy(), order), Unknown)
     assert isinstance(await venue.find(buy(), order), Absent)
@@ -136,6 +155,34 @@ async def test_an_order_sent_twice_while_open_is_unknown_not_refused(exchange: S
     await venue.close()
     assert isinstance(found, ExecutionReport)
     assert found.state is OrderState.ACCEPTED
+
+
+async def test_a_cancel_that_was_carried_out_twice_is_absent_and_then_found_canceled(
+    exchange: SimulatedExchange,
+) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    order = resting()
+    await venue.place(buy(), order)
+    await exchange.fault("duplicate_request", "DELETE /api/v3/order")
+    assert isinstance(await venue.cancel(buy(), order), Absent)
+    found = await venue.find(buy(), order)
+    await venue.close()
+    assert isinstance(found, ExecutionReport)
+    assert found.state is OrderState.CANCELED
+
+
+async def test_answers_in_the_wrong_order_are_told_apart(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await exchange.fault("overtaken_answer", "POST /api/v3/order", latency_ms=4_000)
+    first = asyncio.create_task(venue.place(buy(), resting(1)))
+    while not exchange.journal().orders:  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.05)
+    second = await venue.place(buy(), resting(2))
+    answers = [await first, second]
+    await venue.close()
+    assert [answer.client_order_id for answer in answers] == [  # type: ignore[union-attr]  # reports, or it fails
+        resting(attempt).client_order_id for attempt in (1, 2)
+    ]
 
 
 async def test_a_lookup_whose_trades_fail_is_unknown_as_a_whole(exchange: SimulatedExchange) -> None:

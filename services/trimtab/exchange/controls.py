@@ -73,6 +73,7 @@ class _FaultSpec(_Strict):
     code: Annotated[int, Field(lt=0)] | None = None
     retry_after_seconds: Annotated[int, Field(ge=0)] = 1
     latency_ms: Annotated[int, Field(ge=0)] = 1000
+    cut: Literal["body", "connection"] = "body"
     streams: Literal["market", "user", "all"] = "all"
 
 

@@ -1,29 +1,49 @@
-"""How the exchange misbehaves: on command, and on a schedule that a seed determines.
+"""How the exchange misbehaves on command: the faults there are, and those that are armed.
 
-A fault is armed with a kind, the requests it strikes, how often, and with what chance. It strikes in one of four
+A fault is armed with a kind, the requests it strikes, how often, and with what chance. It strikes in one of these
 places:
 
-- `before`: the request never reaches the matching engine;
-- `after`: it was carried out, and the answer is lost, wrong or late;
-- `delay`: it arrives late, perhaps after its recvWindow;
-- `socket`: websockets are closed.
+- `delay`: a request arrives late, perhaps after its recvWindow;
+- `before`: it never reaches the matching engine;
+- `twice`: it reaches it twice;
+- `after`: it was carried out, and its answer is lost, cut, wrong, late or overtaken;
+- `socket`: websockets are closed, at once.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-Kind = Literal["lost_answer", "error_before", "error_after", "rate_limit", "latency", "late_answer", "websocket_drop"]
-Place = Literal["before", "after", "delay", "socket"]
+Kind = Literal[
+    "lost_request",
+    "lost_answer",
+    "error_before",
+    "error_after",
+    "rate_limit",
+    "latency",
+    "late_answer",
+    "cut_answer",
+    "empty_answer",
+    "html_answer",
+    "duplicate_request",
+    "overtaken_answer",
+    "websocket_drop",
+]
+Place = Literal["delay", "before", "twice", "after", "socket"]
 
 PLACES: dict[Kind, Place] = {
+    "lost_request": "before",
     "lost_answer": "after",
     "error_before": "before",
     "error_after": "after",
     "rate_limit": "before",
     "latency": "delay",
     "late_answer": "after",
+    "cut_answer": "after",
+    "empty_answer": "after",
+    "html_answer": "after",
+    "duplicate_request": "twice",
+    "overtaken_answer": "after",
     "websocket_drop": "socket",
 }
 
@@ -35,8 +55,9 @@ class Fault:
     `endpoint` is matched against "METHOD /path" as a part of it, "" strikes everything; `count` is how often it still
     strikes, None without end; `probability` the chance at each match. `status` is the HTTP status of an error
     and `code` Binance's code in its JSON (None: a gateway's HTML, which has none),
-    `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency and late_answer,
-    `streams` to websocket_drop.
+    `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency and late_answer, and to overtaken_answer, which
+    waits no longer than that; `cut` to cut_answer: "body" is a whole answer with half its JSON, "connection" one
+    whose connection ends within it; `streams` to websocket_drop.
     """
 
     kind: Kind
@@ -47,6 +68,7 @@ class Fault:
     code: int | None = None
     retry_after_seconds: int = 1
     latency_ms: int = 1000
+    cut: Literal["body", "connection"] = "body"
     streams: Literal["market", "user", "all"] = "all"
     fault_id: int = 0
     struck: int = field(default=0)
@@ -101,24 +123,3 @@ class Faults:
             fault.count -= 1
             if fault.count <= 0:
                 self._armed.remove(fault)
-
-
-def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, Fault]]:
-    """An endless seeded sequence of (seconds since start, fault to arm), all kinds, orders struck most."""
-    random = Random(seed)  # noqa: S311 - as above
-    at = 0.0
-    kinds: list[Kind] = list(PLACES)
-    endpoints = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
-    while True:
-        at += random.expovariate(1 / mean_gap_seconds)
-        yield (
-            at,
-            Fault(
-                kind=random.choice(kinds),
-                endpoint=random.choice(endpoints),
-                status=random.choice((500, 502, 503, 504)),
-                retry_after_seconds=random.randint(1, 3),
-                latency_ms=random.randint(50, 3000),
-                streams=random.choice(("market", "user", "all")),
-            ),
-        )

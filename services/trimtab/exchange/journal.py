@@ -7,7 +7,7 @@ that it is about leaves. Kinds:
 - `account`: an account's name and terms (never its secret);
 - `request`: an accepted request, as asked; `rejected`: a refused one, with code and text;
 - `order`: an order's state after a report; `execution`: one fill; `balance`: one balance after a change;
-- `fault`: a fault that struck, and what it struck.
+- `fault`: a fault that struck, and what it struck; `fault_over`: the end of one that lasted.
 
 `read_journal` gives it all back: the oracle of reliability tests.
 """
@@ -89,7 +89,7 @@ class JournalContents:
 
     `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are
     (free, locked) by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`,
-    `requests` and `rejected` are the lines as written.
+    `faults_over`, `requests` and `rejected` are the lines as written.
     """
 
     accounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class JournalContents:
     balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = field(default_factory=dict)
     transfers: list[BalanceChange] = field(default_factory=list)
     faults: list[Mapping[str, Any]] = field(default_factory=list)
+    faults_over: list[Mapping[str, Any]] = field(default_factory=list)
     requests: list[Mapping[str, Any]] = field(default_factory=list)
     rejected: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -153,6 +154,8 @@ def _take(contents: JournalContents, line: dict[str, Any]) -> None:
         contents.accounts[line["account"]] = line
     elif kind == "fault":
         contents.faults.append(line)
+    elif kind == "fault_over":
+        contents.faults_over.append(line)
     elif kind == "request":
         contents.requests.append(line)
     elif kind == "rejected":

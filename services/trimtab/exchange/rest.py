@@ -27,6 +27,11 @@ def answer(body: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
+def refusal(error: VenueError) -> web.Response:
+    """A refused request's answer."""
+    return answer({"code": error.code, "msg": error.text}, error.status)
+
+
 class PublicRest:
     """The public endpoints of a venue."""
 

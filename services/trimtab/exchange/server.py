@@ -1,35 +1,26 @@
-"""The process: HTTP and websocket server, the market's pace, faults on requests."""
+"""The process: HTTP and websocket server, the market's pace, the schedule of faults."""
 
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import chain
 
 from aiohttp import web
 
 from trimtab.exchange.controls import Controls
 from trimtab.exchange.errors import VenueError
-from trimtab.exchange.faults import Fault, schedule
 from trimtab.exchange.market import Market, MarketEvent
+from trimtab.exchange.mishaps import Handler, Mishaps
 from trimtab.exchange.recorded import TapeError
-from trimtab.exchange.rest import PublicRest, answer
-from trimtab.exchange.signing import signed_part
+from trimtab.exchange.rest import PublicRest, refusal
+from trimtab.exchange.schedule import schedule
 from trimtab.exchange.sockets import Sockets
 from trimtab.exchange.trading import TradingRest
 from trimtab.exchange.venue import Venue
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 _BATCH = 200  # events before other tasks get their turn
 _SHUTDOWN_SECONDS_MAX = 1.0  # what clients with open websockets get, once it is told to stop
-_FAILURES = {
-    -1000: "An unknown error occurred while processing the request.",
-    -1001: "Internal error; unable to process your request. Please try again.",
-    -1006: "An unexpected response was received from the message bus. Execution status unknown.",
-    -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
-    -1008: "Server is currently overloaded with other requests. Please try again in a few minutes.",
-}
 _NAP_SECONDS_MIN, _NAP_SECONDS_MAX = 0.002, 0.05
 
 
@@ -44,7 +35,7 @@ class _Server:
 
     def application(self) -> web.Application:
         """The aiohttp application; the market runs while it does."""
-        application = web.Application(middlewares=[_refusals, self._faults])
+        application = web.Application(middlewares=[_refusals, Mishaps(self._venue).middleware])
         for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), Controls(self._venue)):
             application.router.add_routes(part.routes())
         application.cleanup_ctx.append(self._background)
@@ -99,62 +90,13 @@ class _Server:
             if fault.place == "socket":
                 self._venue.drop_sockets(fault)
 
-    @web.middleware
-    async def _faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        endpoint = f"{request.method} {request.path}"
-        if not request.path.startswith(("/api/", "/sapi/")):
-            return await handler(request)
-        struck = {fault.place: fault for fault in self._venue.faults.strike(endpoint)}
-        for fault in struck.values():
-            self._venue.note_fault(fault, endpoint, asked=await _asked(request))
-        if "delay" in struck:
-            await asyncio.sleep(struck["delay"].latency_ms / 1000)
-        if "before" in struck:
-            return _refused(struck["before"])
-        if "after" not in struck:
-            return await handler(request)
-        try:
-            carried_out = await handler(request)
-        except VenueError as error:
-            carried_out = _refusal(error)
-        if struck["after"].kind == "late_answer":
-            await asyncio.sleep(struck["after"].latency_ms / 1000)
-            return carried_out
-        if struck["after"].kind == "lost_answer" and request.transport is not None:
-            request.transport.abort()
-        return _refused(struck["after"])
-
-
-async def _asked(request: web.Request) -> str:
-    """What a request asked, for the journal: query and body without the signature."""
-    return signed_part(request.query_string, await request.text())
-
-
-def _refused(fault: Fault) -> web.Response:
-    if fault.kind == "rate_limit":
-        text = (
-            "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
-            "Please use WebSocket Streams for live updates to avoid polling the API."
-        )
-        refusal = answer({"code": -1003, "msg": text}, 429)
-        refusal.headers["Retry-After"] = str(fault.retry_after_seconds)
-        return refusal
-    if fault.code is not None:
-        return answer({"code": fault.code, "msg": _FAILURES.get(fault.code, _FAILURES[-1000])}, fault.status)
-    page = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
-    return web.Response(text=page, status=fault.status, content_type="text/html")
-
 
 @web.middleware
 async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except VenueError as error:
-        return _refusal(error)
-
-
-def _refusal(error: VenueError) -> web.Response:
-    return answer({"code": error.code, "msg": error.text}, error.status)
+        return refusal(error)
 
 
 async def start(

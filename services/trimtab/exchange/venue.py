@@ -155,6 +155,11 @@ class Venue:
         self.journal.write("fault", self.now_us(), fault=fault.kind, fault_id=fault.fault_id, struck=struck, **more)
         self.journal.flush()
 
+    def note_fault_over(self, fault: Fault, **more: object) -> None:
+        """Write down that a fault which lasted is over."""
+        self.journal.write("fault_over", self.now_us(), fault=fault.kind, fault_id=fault.fault_id, **more)
+        self.journal.flush()
+
     def drop_sockets(self, fault: Fault) -> int:
         """Let a websocket_drop strike now, once; how many connections it cut."""
         cut = self.hub.drop(fault.streams)

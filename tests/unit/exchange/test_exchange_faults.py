@@ -1,9 +1,6 @@
-"""Faults strike what they are armed for, as often as armed; a seed determines a schedule."""
+"""Faults strike what they are armed for, as often as armed."""
 
-from collections import Counter
-from itertools import islice
-
-from trimtab.exchange.faults import PLACES, Fault, Faults, schedule
+from trimtab.exchange.faults import Fault, Faults
 
 ORDER = "POST /api/v3/order"
 
@@ -56,11 +53,14 @@ def test_disarming_all_counts_them() -> None:
     assert faults.disarm() == 2
 
 
-def test_a_schedule_follows_its_seed_and_holds_every_kind() -> None:
-    one, same, other = (list(islice(schedule(seed), 200)) for seed in (5, 5, 6))
-    assert one == same
-    assert one != other
-    assert Counter(fault.kind for _, fault in one).keys() == PLACES.keys()
-    times = [at for at, _ in one]
-    assert times == sorted(times)
-    assert 600 < times[-1] < 1500
+def test_what_happens_before_during_and_after_a_request_may_happen_to_the_same_one() -> None:
+    faults = Faults()
+    for kind in ("cut_answer", "duplicate_request", "latency", "lost_request", "html_answer"):
+        faults.arm(Fault(kind))
+    assert [fault.kind for fault in faults.strike(ORDER)] == [
+        "cut_answer",
+        "duplicate_request",
+        "latency",
+        "lost_request",
+    ]
+    assert [fault.kind for fault in faults.strike(ORDER)] == ["html_answer"]

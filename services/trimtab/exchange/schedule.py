@@ -1,0 +1,49 @@
+"""Faults on a schedule that a seed determines: those that whoever trades here has to live with."""
+
+from collections.abc import Iterator
+from random import Random
+
+from trimtab.exchange.faults import Fault, Kind
+
+SCHEDULED: tuple[Kind, ...] = (
+    "lost_request",
+    "lost_answer",
+    "error_before",
+    "error_after",
+    "rate_limit",
+    "latency",
+    "late_answer",
+    "cut_answer",
+    "empty_answer",
+    "html_answer",
+    "duplicate_request",
+    "overtaken_answer",
+    "websocket_drop",
+)
+"""What the schedule draws from, each as likely as any other."""
+
+_ENDPOINTS = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
+# A filled order's client id is free again: an order carried out twice is two orders, and no client can prevent it.
+_REPEATABLE = ("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades")
+_STATUSES = (500, 502, 503, 504, 520, 522, 524)
+
+
+def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, Fault]]:
+    """An endless seeded sequence of (seconds since start, fault to arm), orders struck most."""
+    random = Random(seed)  # noqa: S311 - chances in a test venue, no secrets
+    at = 0.0
+    while True:
+        at += random.expovariate(1 / mean_gap_seconds)
+        kind = random.choice(SCHEDULED)
+        yield (
+            at,
+            Fault(
+                kind=kind,
+                endpoint=random.choice(_REPEATABLE if kind == "duplicate_request" else _ENDPOINTS),
+                status=random.choice(_STATUSES),
+                retry_after_seconds=random.randint(1, 3),
+                latency_ms=random.randint(50, 3000),
+                cut=random.choice(("body", "connection")),
+                streams=random.choice(("market", "user", "all")),
+            ),
+        )

@@ -1,0 +1,22 @@
+"""A seed determines the schedule of faults; what nobody can live with is not in it."""
+
+from collections import Counter
+from itertools import islice
+
+from trimtab.exchange.schedule import SCHEDULED, schedule
+
+
+def test_a_schedule_follows_its_seed_and_holds_every_kind() -> None:
+    one, same, other = (list(islice(schedule(seed), 400)) for seed in (5, 5, 6))
+    assert one == same
+    assert one != other
+    assert Counter(fault.kind for _, fault in one).keys() == set(SCHEDULED)
+    times = [at for at, _ in one]
+    assert times == sorted(times)
+    assert 1200 < times[-1] < 3000
+
+
+def test_no_order_is_placed_twice_on_schedule() -> None:
+    for _, fault in islice(schedule(9), 2000):
+        if fault.kind == "duplicate_request":
+            assert fault.endpoint not in {"", "POST /api/v3/order"}
