@@ -405,7 +405,7 @@ class Floor:
         self._running.append(party)
 
     def reconciler(self, account: str = "", **settings: Any) -> Reconciler:
-        chosen = ReconcilerSettings.model_validate({"missed_fill_after_ms": 200} | settings)
+        chosen = ReconcilerSettings.model_validate({"missed_fill_after_ms": 200, "confirm_seconds": 1e-6} | settings)
         started = Reconciler(self, open_account(account or self.account, self.settings), chosen)
         self._running.append(started)
         return started

@@ -12,12 +12,15 @@ from trimtab.exchange.accounts import Account
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
 from trimtab.exchange.instruments import start_price
+from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.rest import answer, decimal_text
 from trimtab.exchange.signing import Credentials
 from trimtab.exchange.venue import Venue
 
 Amount = Annotated[Decimal, Field(gt=0, decimal_places=8)]
 Rate = Annotated[Decimal, Field(ge=0, lt=1)]
+
+_SAID_MAX = 100  # characters of what was found that a complaint repeats
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -75,13 +78,15 @@ class _FaultSpec(_Strict):
     latency_ms: Annotated[int, Field(ge=0)] = 1000
     cut: Literal["body", "connection"] = "body"
     streams: Literal["market", "user", "all"] = "all"
+    duration_ms: Annotated[int, Field(ge=1)] | None = 2000
 
 
 class Controls:
     """The endpoints under /sim/."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, misconduct: Misconduct) -> None:
         self._venue = venue
+        self._misconduct = misconduct
 
     def routes(self) -> Iterable[web.RouteDef]:
         """All of them."""
@@ -148,19 +153,17 @@ class Controls:
 
     async def _arm(self, request: web.Request) -> web.Response:
         spec = await _body(request, _FaultSpec)
-        fault = self._venue.faults.arm(Fault(**spec.model_dump()))
-        if fault.place == "socket":
-            self._venue.drop_sockets(fault)
+        fault = self._misconduct.arm(Fault(**spec.model_dump()))
         return answer(asdict(fault), 201)
 
     async def _armed(self, _: web.Request) -> web.Response:
-        return answer([asdict(fault) for fault in self._venue.faults.armed()])
+        return answer([asdict(fault) for fault in self._misconduct.armed()])
 
     async def _disarm(self, request: web.Request) -> web.Response:
         text = request.query.get("fault_id")
         if text is not None and not text.isdigit():
             raise VenueError(-1, f"fault_id {text!r}: must be a number")
-        return answer({"disarmed": self._venue.faults.disarm(int(text) if text else None)})
+        return answer({"disarmed": self._misconduct.disarm(int(text) if text else None)})
 
     async def _pause(self, _: web.Request) -> web.Response:
         self._venue.clock.set(paused=True)
@@ -198,5 +201,5 @@ def complaint(error: ValidationError) -> str:
     for found in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in found["loc"]) or "body"
         value: Any = found.get("input")
-        parts.append(f"{where}: {found['msg']}, found {value!r}"[:200])
+        parts.append(f"{where}: found {repr(value)[:_SAID_MAX]}, {found['msg']}")
     return "; ".join(parts)

@@ -7,7 +7,9 @@ places:
 - `before`: it never reaches the matching engine;
 - `twice`: it reaches it twice;
 - `after`: it was carried out, and its answer is lost, cut, wrong, late or overtaken;
-- `socket`: websockets are closed, at once.
+- `stream`: a message of a stream goes missing, comes twice, or after the one that follows it;
+- `socket`: websockets are closed, at once;
+- `lasting`: something is wrong from now on, for a while.
 """
 
 from dataclasses import dataclass, field
@@ -27,9 +29,15 @@ Kind = Literal[
     "html_answer",
     "duplicate_request",
     "overtaken_answer",
+    "stream_gap",
+    "stream_duplicate",
+    "stream_reorder",
     "websocket_drop",
+    "stale_reads",
+    "stream_silence",
 ]
-Place = Literal["delay", "before", "twice", "after", "socket"]
+Place = Literal["delay", "before", "twice", "after", "stream", "socket", "lasting"]
+Audience = Literal["market", "user"]
 
 PLACES: dict[Kind, Place] = {
     "lost_request": "before",
@@ -44,20 +52,33 @@ PLACES: dict[Kind, Place] = {
     "html_answer": "after",
     "duplicate_request": "twice",
     "overtaken_answer": "after",
+    "stream_gap": "stream",
+    "stream_duplicate": "stream",
+    "stream_reorder": "stream",
     "websocket_drop": "socket",
+    "stale_reads": "lasting",
+    "stream_silence": "lasting",
 }
+_ON_REQUESTS = frozenset({"delay", "before", "twice", "after"})
 
 
 @dataclass(slots=True)
 class Fault:
     """An armed fault.
 
-    `endpoint` is matched against "METHOD /path" as a part of it, "" strikes everything; `count` is how often it still
-    strikes, None without end; `probability` the chance at each match. `status` is the HTTP status of an error
-    and `code` Binance's code in its JSON (None: a gateway's HTML, which has none),
-    `retry_after_seconds` belongs to rate_limit, `latency_ms` to latency and late_answer, and to overtaken_answer, which
-    waits no longer than that; `cut` to cut_answer: "body" is a whole answer with half its JSON, "connection" one
-    whose connection ends within it; `streams` to websocket_drop.
+    Attributes:
+        endpoint: what it strikes: a part of "METHOD /path", for streams of the stream's name ("btcusdt@depth@100ms",
+            "account@executionReport"); "" strikes everything.
+        count: how often it still strikes; None: without end.
+        probability: the chance at each match.
+        status: HTTP status of an error.
+        code: Binance's code in the error's JSON; None: a page of HTML, which has none.
+        retry_after_seconds: of rate_limit.
+        latency_ms: of latency and late_answer; how long at most overtaken_answer and stream_reorder wait.
+        cut: "body" is a whole answer with half its JSON, "connection" one whose connection ends within it.
+        streams: whose streams and connections.
+        duration_ms: of what lasts; None: until it is disarmed.
+
     """
 
     kind: Kind
@@ -69,7 +90,8 @@ class Fault:
     retry_after_seconds: int = 1
     latency_ms: int = 1000
     cut: Literal["body", "connection"] = "body"
-    streams: Literal["market", "user", "all"] = "all"
+    streams: Audience | Literal["all"] = "all"
+    duration_ms: int | None = 2000
     fault_id: int = 0
     struck: int = field(default=0)
 
@@ -108,15 +130,25 @@ class Faults:
         """The faults that strike this request ("METHOD /path"): at most one a place, the first armed."""
         struck: dict[Place, Fault] = {}
         for fault in list(self._armed):
-            if fault.place == "socket" or fault.place in struck or fault.endpoint not in endpoint:
-                continue
-            if fault.probability < 1 and self._random.random() >= fault.probability:
+            if fault.place not in _ON_REQUESTS or fault.place in struck or not self._matches(fault, endpoint):
                 continue
             struck[fault.place] = fault
-            self.used(fault)
+            self._used(fault)
         return list(struck.values())
 
-    def used(self, fault: Fault) -> None:
+    def strike_message(self, audience: Audience, stream: str) -> Fault | None:
+        """The fault that strikes the next message of a stream: the first armed."""
+        for fault in self._armed:
+            meant = fault.place == "stream" and fault.streams in {"all", audience}
+            if meant and self._matches(fault, stream):
+                self._used(fault)
+                return fault
+        return None
+
+    def _matches(self, fault: Fault, name: str) -> bool:
+        return fault.endpoint in name and (fault.probability >= 1 or self._random.random() < fault.probability)
+
+    def _used(self, fault: Fault) -> None:
         """Count one strike; a fault that is used up goes."""
         fault.struck += 1
         if fault.count is not None:

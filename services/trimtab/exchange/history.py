@@ -1,7 +1,7 @@
 """Everything accounts did: orders, executions and transfers, found by the ids and times that clients ask by."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trimtab.exchange.orders import BalanceChange, Execution, Order
@@ -55,6 +55,17 @@ class History:
         """Keep a deposit or withdrawal."""
         identity = len(self.transfers) + 1
         self.transfers.append(Transfer(identity, change.account, change.asset, change.delta_free, change.time_us))
+
+    def copied(self) -> "History":
+        """It as it is now, whatever happens from here on; for questions only."""
+        other = History()
+        for orders in self._orders.values():
+            for order in orders.values():
+                other.accepted(replace(order))
+        for key, executions in self._executions.items():
+            other._executions[key] = list(executions)
+        other.transfers = list(self.transfers)
+        return other
 
     def find(self, account: str, symbol: str, order_id: int | None, client_order_id: str | None) -> Order | None:
         """An order by its id, else the latest one with this client id."""

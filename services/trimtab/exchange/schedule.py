@@ -19,12 +19,20 @@ SCHEDULED: tuple[Kind, ...] = (
     "duplicate_request",
     "overtaken_answer",
     "websocket_drop",
+    "stale_reads",
+    "stream_gap",
+    "stream_duplicate",
+    "stream_reorder",
+    "stream_silence",
 )
 """What the schedule draws from, each as likely as any other."""
 
 _ENDPOINTS = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
 # A filled order's client id is free again: an order carried out twice is two orders, and no client can prevent it.
 _REPEATABLE = ("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades")
+_STREAMS = ("@depth", "@executionReport", "")
+# Less than a client waits before it takes the absence of its order for proven.
+_DURATION_MS_MAX = 2000
 _STATUSES = (500, 502, 503, 504, 520, 522, 524)
 
 
@@ -39,11 +47,19 @@ def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, 
             at,
             Fault(
                 kind=kind,
-                endpoint=random.choice(_REPEATABLE if kind == "duplicate_request" else _ENDPOINTS),
+                endpoint=random.choice(_struck(kind)),
                 status=random.choice(_STATUSES),
                 retry_after_seconds=random.randint(1, 3),
                 latency_ms=random.randint(50, 3000),
                 cut=random.choice(("body", "connection")),
                 streams=random.choice(("market", "user", "all")),
+                duration_ms=random.randint(200, _DURATION_MS_MAX),
             ),
         )
+
+
+def _struck(kind: Kind) -> tuple[str, ...]:
+    """What a fault of this kind is armed for."""
+    if kind.startswith("stream_"):
+        return _STREAMS
+    return _REPEATABLE if kind == "duplicate_request" else _ENDPOINTS

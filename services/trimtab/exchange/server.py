@@ -11,6 +11,7 @@ from aiohttp import web
 from trimtab.exchange.controls import Controls
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.market import Market, MarketEvent
+from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.mishaps import Handler, Mishaps
 from trimtab.exchange.recorded import TapeError
 from trimtab.exchange.rest import PublicRest, refusal
@@ -32,11 +33,13 @@ class _Server:
         self._events: Iterator[MarketEvent] = market.events()
         self._start_us = market.start_us
         self._fault_seed = fault_seed
+        self._misconduct = Misconduct(venue)
 
     def application(self) -> web.Application:
         """The aiohttp application; the market runs while it does."""
         application = web.Application(middlewares=[_refusals, Mishaps(self._venue).middleware])
-        for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), Controls(self._venue)):
+        controls = Controls(self._venue, self._misconduct)
+        for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), controls):
             application.router.add_routes(part.routes())
         application.cleanup_ctx.append(self._background)
         return application
@@ -52,6 +55,7 @@ class _Server:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._misconduct.disarm()
         self._venue.journal.close()
 
     def prime(self) -> None:
@@ -86,9 +90,7 @@ class _Server:
         start = loop.time()
         for at, fault in schedule(seed):
             await asyncio.sleep(max(0.0, start + at - loop.time()))
-            self._venue.faults.arm(fault)
-            if fault.place == "socket":
-                self._venue.drop_sockets(fault)
+            self._misconduct.arm(fault)
 
 
 @web.middleware

@@ -8,8 +8,9 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from trimtab.exchange.errors import VenueError
+from trimtab.exchange.faults import Audience
 from trimtab.exchange.signing import sorted_part
-from trimtab.exchange.streams import Audience, Connection
+from trimtab.exchange.streams import Connection
 from trimtab.exchange.venue import Venue, server_ms
 
 _HEARTBEAT_SECONDS = 60.0

@@ -7,7 +7,8 @@ from typing import Literal
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-Audience = Literal["market", "user"]
+from trimtab.exchange.faults import Audience
+from trimtab.exchange.tampering import Silence, Tampering
 
 _BACKLOG_MAX = 50_000  # messages; who is further behind is cut off, as on the real exchange
 _BURST = 256  # messages written before other tasks get their turn
@@ -20,10 +21,18 @@ class Connection:
         self.audience = audience
         self.combined = combined
         self.streams: set[str] = set()
+        self.silence: Silence | None = None
         self._socket = socket
         self._queue: deque[bytes] = deque()
         self._ready = asyncio.Event()
         self._closed = False
+
+    def tell(self, stream: str, message: bytes) -> bool:
+        """Queue a stream's message; False if a fault keeps the connection silent."""
+        if self.silence is not None and self.silence.swallows(stream):
+            return False
+        self.send(message)
+        return True
 
     def send(self, message: bytes) -> None:
         """Queue a message. A client that has fallen too far behind is cut off."""
@@ -72,7 +81,8 @@ class Connection:
 class Hub:
     """All connections, and who listens to which market stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, tampering: Tampering) -> None:
+        self._tampering = tampering
         self.connections: set[Connection] = set()
         self.sent = 0
         self._listeners: defaultdict[str, set[Connection]] = defaultdict(set)
@@ -102,21 +112,25 @@ class Hub:
 
     def publish(self, stream: str, data: bytes) -> None:
         """Send one stream's data to all who listen."""
-        listeners = self._listeners.get(stream)
-        if not listeners:
+        if stream not in self._listeners:
             return
+        for message in self._tampering.passed("market", stream, data, lambda late: self._send(stream, late)):
+            self._send(stream, message)
+
+    def _send(self, stream: str, data: bytes) -> None:
         combined: bytes | None = None
-        for connection in listeners:
+        for connection in self._listeners.get(stream, ()):
             if connection.combined:
                 combined = combined or b'{"stream":"%b","data":%b}' % (stream.encode(), data)
-                connection.send(combined)
-            else:
-                connection.send(data)
-        self.sent += len(listeners)
+            self.sent += connection.tell(stream, combined if connection.combined and combined else data)
 
-    def drop(self, audience: Literal["market", "user", "all"]) -> int:
+    def drop(self, audience: Audience | Literal["all"]) -> int:
         """Cut connections off; how many."""
-        struck = [c for c in self.connections if audience in {"all", c.audience}]
+        struck = self.of(audience)
         for connection in struck:
             connection.cut()
         return len(struck)
+
+    def of(self, audience: Audience | Literal["all"]) -> list[Connection]:
+        """The connections of an audience."""
+        return [connection for connection in self.connections if audience in {"all", connection.audience}]

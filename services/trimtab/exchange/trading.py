@@ -62,7 +62,7 @@ class TradingRest:
         return symbol
 
     def _account(self, account: str, _: Params) -> web.Response:
-        return answer(wire.account_info(self._venue.engine.accounts.by_name[account], self._venue.now_us()))
+        return answer(wire.account_info(self._venue.reads.account(account), self._venue.now_us()))
 
     def _place(self, account: str, params: Params) -> web.Response:
         new = new_order(params)
@@ -76,7 +76,7 @@ class TradingRest:
 
     def _order(self, account: str, params: Params) -> web.Response:
         symbol = self._symbol(params)
-        found = self._venue.engine.history.find(account, symbol, *params.order_ids())
+        found = self._venue.reads.history.find(account, symbol, *params.order_ids())
         if found is None:
             raise errors.no_such_order()
         return answer(wire.order_state(found))
@@ -102,11 +102,11 @@ class TradingRest:
 
     def _open_orders(self, account: str, params: Params) -> web.Response:
         symbol = self._symbol(params) if params.text("symbol") else None
-        orders = self._venue.engine.history.open_orders(account, symbol)
+        orders = self._venue.reads.history.open_orders(account, symbol)
         return answer([wire.order_state(order) for order in orders])
 
     def _all_orders(self, account: str, params: Params) -> web.Response:
-        orders: list[Order] = self._venue.engine.history.orders(account, self._symbol(params))
+        orders: list[Order] = self._venue.reads.history.orders(account, self._symbol(params))
         from_id, limit = params.integer("orderId"), params.limit(_ROWS, _ROWS_MAX)
         start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
         found = [
@@ -120,7 +120,7 @@ class TradingRest:
         return answer([wire.order_state(o) for o in (found[:limit] if from_start else found[-limit:])])
 
     def _trades(self, account: str, params: Params) -> web.Response:
-        trades: list[Execution] = self._venue.engine.history.executions(account, self._symbol(params))
+        trades: list[Execution] = self._venue.reads.history.executions(account, self._symbol(params))
         order_id, from_id = params.integer("orderId"), params.integer("fromId")
         start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
         limit = params.limit(_ROWS, _ROWS_MAX)

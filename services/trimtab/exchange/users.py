@@ -1,15 +1,20 @@
 """User streams: which websocket connections hear which account."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+
+import orjson
 
 from trimtab.exchange.streams import Connection, Hub
+from trimtab.exchange.tampering import Tampering
 
 
 class UserStreams:
     """Subscriptions of websocket API connections to accounts' events; ids count from 0 per connection."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, tampering: Tampering) -> None:
         self._hub = hub
+        self._tampering = tampering
         self._listeners: defaultdict[str, list[tuple[Connection, int]]] = defaultdict(list)
         self._next_id: defaultdict[Connection, int] = defaultdict(int)
 
@@ -34,8 +39,14 @@ class UserStreams:
         self.unsubscribe(connection)
         self._next_id.pop(connection, None)
 
-    def publish(self, account: str, event: bytes) -> None:
+    def publish(self, account: str, event: Mapping[str, object]) -> None:
         """Send an account's event to all who hear it."""
-        for connection, subscription in self._listeners.get(account, ()):
-            connection.send(b'{"subscriptionId":%d,"event":%b}' % (subscription, event))
-            self._hub.sent += 1
+        if not self._listeners.get(account):
+            return
+        stream, message = f"{account}@{event['e']}", orjson.dumps(event)
+        for passed in self._tampering.passed("user", stream, message, lambda late: self._send(stream, late)):
+            self._send(stream, passed)
+
+    def _send(self, stream: str, event: bytes) -> None:
+        for connection, subscription in self._listeners.get(stream.partition("@")[0], ()):
+            self._hub.sent += connection.tell(stream, b'{"subscriptionId":%d,"event":%b}' % (subscription, event))

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 
-import orjson
-
 from trimtab.exchange import wire
 from trimtab.exchange.accounts import Account, BalanceError
 from trimtab.exchange.broadcast import Broadcast
@@ -19,8 +17,10 @@ from trimtab.exchange.faults import Fault, Faults
 from trimtab.exchange.journal import Journal
 from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
 from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, Report
+from trimtab.exchange.reads import Reads
 from trimtab.exchange.signing import Credentials, Keys
 from trimtab.exchange.streams import Hub
+from trimtab.exchange.tampering import Tampering
 from trimtab.exchange.tickers import Tape
 from trimtab.exchange.users import UserStreams
 
@@ -38,12 +38,14 @@ class Venue:
         first_id: int = 1,
     ) -> None:
         self.engine = Engine(market.instruments, fixed_prices, first_id)
+        self.reads = Reads(self.engine)
         self.journal = journal
         self.clock = clock
         self.faults = faults
         self.keys = Keys()
-        self.hub = Hub()
-        self.users = UserStreams(self.hub)
+        tampering = Tampering(faults, self.note_fault)
+        self.hub = Hub(tampering)
+        self.users = UserStreams(self.hub, tampering)
         self.tapes = {symbol: Tape() for symbol in market.instruments}
         self.events = 0
         self.ended = False
@@ -160,14 +162,6 @@ class Venue:
         self.journal.write("fault_over", self.now_us(), fault=fault.kind, fault_id=fault.fault_id, **more)
         self.journal.flush()
 
-    def drop_sockets(self, fault: Fault) -> int:
-        """Let a websocket_drop strike now, once; how many connections it cut."""
-        cut = self.hub.drop(fault.streams)
-        self.faults.used(fault)
-        self.faults.disarm(fault.fault_id)
-        self.note_fault(fault, f"websockets: {fault.streams}", cut=cut)
-        return cut
-
     def _reject(self, asked: Mapping[str, object], error: VenueError, moment: int) -> None:
         self.journal.write("rejected", moment, code=error.code, text=error.text, **asked)
         self.journal.flush()
@@ -181,25 +175,25 @@ class Venue:
             self.users.publish(account, message)
 
 
-def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, bytes]]:
+def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, wire.Json]]:
     """User stream messages: each report, then the balances that changed with it."""
     positions: dict[str, dict[str, BalanceChange]] = {}
     for event in events:
         if isinstance(event, Report):
             yield from _positions(positions)
             positions = {}
-            yield event.order.account, orjson.dumps(wire.execution_report(event))
+            yield event.order.account, wire.execution_report(event)
         else:
             if event.reason in {"deposit", "withdrawal"}:
-                yield event.account, orjson.dumps(wire.balance_update(event))
+                yield event.account, wire.balance_update(event)
             positions.setdefault(event.account, {})[event.asset] = event
     yield from _positions(positions)
 
 
-def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, bytes]]:
+def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, wire.Json]]:
     for account, changes in positions.items():
         moment = max(change.time_us for change in changes.values())
-        yield account, orjson.dumps(wire.account_position(changes, moment))
+        yield account, wire.account_position(changes, moment)
 
 
 def server_ms() -> int:

@@ -92,7 +92,8 @@ class Comparing:
         self._sightings, standing = confirmed(earlier, found, now_us)
         # A fill on its way may hide for a moment what is missing.
         await self._resolving.close_gone(lacking([*self._sightings.values(), *(earlier.values() if busy else ())]))
-        steps = await self._resolving.steps(ripe(standing, now_us, account.settings.busy_confirm_seconds * busy))
+        bound_seconds = account.settings.busy_confirm_seconds if busy else account.settings.confirm_seconds
+        steps = await self._resolving.steps(ripe(standing, now_us, bound_seconds))
         if steps and told and await self._trades_explain_nothing():
             for asset in await self._resolving.take(steps):
                 self._sightings.pop(asset, None)  # what differs from here on is another difference, of any size

@@ -71,5 +71,7 @@ class ReconcilerSettings(Section):
     missed_fill_after_ms: int = Field(
         3_000, ge=0, le=86_400_000
     )  # age at which an open order is asked for fills not heard of
+    # How long a difference has to stand: two looks may both fall into a moment in which the venue's reads lag.
+    confirm_seconds: Seconds = 3.0
     busy_confirm_seconds: Seconds = 30.0  # how long a difference has to stand while orders are out or fills unbooked
     tolerance: Decimal = Field(Decimal("0.00000001"), ge=0, le=1)

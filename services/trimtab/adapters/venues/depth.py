@@ -54,6 +54,11 @@ class DepthBook:
         return self._last_id is not None
 
     @property
+    def last_id(self) -> int:
+        """The last update that the book holds; 0 while it waits for a snapshot."""
+        return self._last_id or 0
+
+    @property
     def levels(self) -> tuple[int, int]:
         """How many bid and ask levels are known."""
         return len(self._bids), len(self._asks)

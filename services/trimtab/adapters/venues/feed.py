@@ -32,9 +32,12 @@ from trimtab.settings import VenueSettings
 Update = BookUpdate | PublicTrade | Stale
 
 _SNAPSHOT_LEVELS = 1_000
+_GLANCE_LEVELS = 5
 # No event of any instrument for so long means that the connection is dead, or as good as.
 _SILENCE_SECONDS = 10.0
 _WATCH_SECONDS = 1.0
+# No update of one instrument for so long, while others have some, is looked into: nothing may have happened to it.
+_QUIET_SECONDS = 10.0
 _BUDGET_WAIT_MS = 10_000
 
 
@@ -47,12 +50,14 @@ _FAILURES = (BaseError, UnreachableError, SnapshotTooOldError, TimeoutError)
 
 @dataclass(slots=True)
 class _Line:
-    """One instrument's book, and the task that fetches its snapshot."""
+    """One instrument's book, when it was last heard of, and the tasks that ask the venue for it."""
 
     instrument: Instrument
     book: DepthBook = field(default_factory=DepthBook)
     resync: "asyncio.Task[None] | None" = None
+    glance: "asyncio.Task[None] | None" = None
     said_stale: bool = False
+    heard_us: int = 0
 
 
 class CcxtFeed:
@@ -144,8 +149,9 @@ class CcxtFeed:
         self._lost.clear()
         async with asyncio.timeout(self._timeout_seconds):
             await self._client.subscribe(names)
-        self._heard_us = self._clock.now_us()
+        self._heard_us = now_us = self._clock.now_us()
         for line in self._lines.values():
+            line.heard_us = now_us
             self._start_resync(line)
 
     async def _watch(self) -> str:
@@ -158,6 +164,30 @@ class CcxtFeed:
             silent_seconds = (self._clock.now_us() - self._heard_us) / 1e6
             if silent_seconds > _SILENCE_SECONDS:
                 return f"nothing heard for {silent_seconds:.0f} s"
+            if (quiet := self._quietest()) is not None:
+                quiet.glance = asyncio.create_task(self._look_into(quiet))
+                quiet.glance.add_done_callback(self._resynced)
+
+    def _quietest(self) -> _Line | None:
+        """Return the book that has been heard of longest ago, if that is long; it is not asked for again soon."""
+        now_us = self._clock.now_us()
+        known = [line for line in self._lines.values() if line.book.in_sync]
+        line = min(known, key=lambda each: each.heard_us, default=None)
+        if line is None or now_us - line.heard_us <= _QUIET_SECONDS * 1_000_000:
+            return None
+        line.heard_us = now_us
+        return line
+
+    async def _look_into(self, line: _Line) -> None:
+        """Give the connection up if the venue has updates that never came; one on its way is given time to arrive."""
+        try:
+            answer = await self._depth(line, _GLANCE_LEVELS)
+        except _FAILURES as error:
+            self._log.warning("quiet book not looked into", instrument=line.instrument.symbol, reason=str(error))
+            return
+        await asyncio.sleep(_WATCH_SECONDS)
+        if line.book.in_sync and line.book.last_id < answer["lastUpdateId"]:
+            self._on_lost(f"nothing heard of {line.instrument.symbol}, though there is news of it")
 
     def _on_lost(self, reason: str) -> None:
         self._lost_reason = reason
@@ -174,6 +204,7 @@ class CcxtFeed:
         if kind == "trade":
             self._put(_trade(line.instrument, event, now_us))
         else:
+            line.heard_us = now_us
             update = DepthUpdate(event["U"], event["u"], event["E"] * 1_000, now_us, event["b"], event["a"])
             self._apply(line, update)
         return True
@@ -216,18 +247,29 @@ class CcxtFeed:
             self._apply(line, update)
 
     async def _load(self, line: _Line) -> None:
+        answer = await self._depth(line, _SNAPSHOT_LEVELS)
+        if not line.book.load(answer["lastUpdateId"], answer["bids"], answer["asks"]):
+            raise SnapshotTooOldError(f"{line.instrument.key}: snapshot {answer['lastUpdateId']}")
+
+    async def _depth(self, line: _Line, levels: int) -> dict[str, Any]:
+        """Return the venue's book of this moment.
+
+        Raises:
+            BaseError: if the venue refuses or fails.
+            UnreachableError: if the request budget is spent.
+
+        """
         if (await self._budget.take(Priority.REST, _BUDGET_WAIT_MS)) is not None:
             raise UnreachableError(f"venue {self.name}", "depth", "the request budget is spent")
         symbol_id = self._client.market(line.instrument.symbol)["id"]
         try:
-            answer = await self._client.public_get_depth({"symbol": symbol_id, "limit": _SNAPSHOT_LEVELS})
+            answer: dict[str, Any] = await self._client.public_get_depth({"symbol": symbol_id, "limit": levels})
         except BaseError as error:
             failure = failure_of(error)
             if failure.status in TOO_MANY_REQUESTS:
                 self._budget.hold(retry_after_ms(failure))
             raise
-        if not line.book.load(answer["lastUpdateId"], answer["bids"], answer["asks"]):
-            raise SnapshotTooOldError(f"{line.instrument.key}: snapshot {answer['lastUpdateId']}")
+        return answer
 
 
 def _trade(instrument: Instrument, event: dict[str, Any], now_us: int) -> PublicTrade:
@@ -243,6 +285,7 @@ def _trade(instrument: Instrument, event: dict[str, Any], now_us: int) -> Public
 
 
 def _stop(line: _Line) -> None:
-    if line.resync is not None:
-        line.resync.cancel()
-        line.resync = None
+    for task in (line.resync, line.glance):
+        if task is not None:
+            task.cancel()
+    line.resync = line.glance = None
