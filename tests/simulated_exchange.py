@@ -50,6 +50,17 @@ class SimulatedExchange:
         """Arm a fault; it strikes once unless told otherwise."""
         await self.say("faults", kind=kind, endpoint=endpoint, **more)
 
+    async def disarm(self) -> None:
+        """End what lasts, and disarm the rest."""
+        async with self._session.delete(f"{self.rest_url}/sim/faults") as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def struck(self, what: str, count: int = 1) -> None:
+        """Wait until faults have struck this so often."""
+        async with asyncio.timeout(READY_SECONDS):
+            while sum(line["struck"] == what for line in self.journal().faults) < count:  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0.05)
+
     async def status(self) -> dict[str, Any]:
         async with self._session.get(f"{self.rest_url}/sim/status") as answer:
             found: dict[str, Any] = await answer.json()

@@ -172,3 +172,52 @@ async def test_an_answer_that_nothing_overtakes_comes_late(exchange: Running, ht
     await arm(exchange, "overtaken_answer", LOOKUP, latency_ms=30)
     assert await status_of(http, "nobody") == "-2013"
     assert read_journal(exchange.journal).faults_over[-1]["overtaken"] is False
+
+
+async def test_maintenance_is_announced_then_closes_every_door_but_those_that_tell_of_it(
+    exchange: Running, http: aiohttp.ClientSession
+) -> None:
+    async def status() -> Any:
+        async with http.get("/sapi/v1/system/status") as answer:
+            return await answer.json()
+
+    async def closed() -> bool:
+        async with http.get("/api/v3/ping") as answer:
+            return answer.status == 503
+
+    assert await status() == {"status": 0, "msg": "normal"}
+    async with http.ws_connect("/stream?streams=ltcusdt@depth") as socket:
+        await arm(exchange, "maintenance", duration_ms=None, notice_ms=200)
+        assert await status() == {"status": 1, "msg": "system_maintenance"}
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+    await until(closed, "the doors are closed")
+    for path in ("/api/v3/time", "/api/v3/order", "/sapi/v1/asset/tradeFee"):
+        async with http.get(path) as answer:
+            assert (answer.status, await answer.json()) == (503, {"code": 1, "msg": "System is under maintenance."})
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await http.ws_connect("/ws-api/v3")
+    assert refused.value.status == 503
+    assert (await status())["status"] == 1
+    await control(exchange, "DELETE", "faults")
+    async with http.get("/api/v3/ping") as answer:
+        assert answer.status == 200
+    assert (await status())["status"] == 0
+
+
+async def test_server_time_jumps_and_drifts_and_signatures_are_held_against_it(
+    exchange: Running, http: aiohttp.ClientSession
+) -> None:
+    async def ahead_ms() -> int:
+        async with http.get("/api/v3/time") as answer:
+            told: int = (await answer.json())["serverTime"]
+        return told - time.time_ns() // 1_000_000
+
+    await arm(exchange, "clock_skew", skew_ms=-60_000, duration_ms=None)
+    assert -61_000 < await ahead_ms() < -59_000
+    assert await status_of(http, "nobody") == "-1021"
+    await arm(exchange, "clock_skew", skew_ms=0, drift_ppm=500_000, duration_ms=None)
+    first = await ahead_ms()
+    await asyncio.sleep(0.3)
+    assert await ahead_ms() - first >= 100
+    await control(exchange, "DELETE", "faults")
+    assert await status_of(http, "nobody") == "-2013"

@@ -1,7 +1,5 @@
 """Market streams with messages missing, doubled or in the wrong order, and silent ones: books end as the venue's."""
 
-import asyncio
-
 import pytest
 from test_ingest_resync import SYMBOLS, assert_books_are_the_venues, both, listening, stale
 
@@ -78,9 +76,17 @@ async def test_a_quiet_instrument_is_left_alone(exchange: SimulatedExchange, mon
         await listener.until(both(3))
         await exchange.say("pause")
         await exchange.fault("latency", "GET /api/v3/depth", latency_ms=1, count=4)  # written down when it is asked
-        async with asyncio.timeout(30):
-            while len(exchange.journal().faults) < 4:  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.1)
+        await exchange.struck("GET /api/v3/depth", 4)
         assert not any(isinstance(item, Stale) for item in listener.came)
         await exchange.say("resume")
         await assert_books_are_the_venues(exchange, listener)
+
+
+async def test_maintenance_closes_the_streams_and_the_books_come_back(exchange: SimulatedExchange) -> None:
+    async with listening(exchange.settings()) as listener:
+        await listener.until(both(3))
+        await exchange.fault("maintenance", duration_ms=700)
+        came = await listener.until(stale(2))
+        assert {item.instrument.symbol for item in came if isinstance(item, Stale)} == set(SYMBOLS)
+        await assert_books_are_the_venues(exchange, listener)
+    assert [line["closed"] for line in exchange.journal().faults_over] == [True]

@@ -254,3 +254,43 @@ async def test_a_key_that_may_only_trade_is_accepted(exchange: SimulatedExchange
     venue = open_account(ACCOUNT, exchange.settings())
     await venue.refuse_withdrawals()
     await venue.close()
+
+
+@pytest.mark.parametrize("skew_ms", [-3_000, 4_000, -400, 400])
+async def test_a_clock_that_goes_wrong_by_more_than_the_window_allows_places_nothing(
+    exchange: SimulatedExchange, skew_ms: int
+) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await venue.balances()
+    await exchange.fault("clock_skew", skew_ms=skew_ms, duration_ms=None)
+    first = await venue.place(buy(), resting())
+    if abs(skew_ms) > 1_000:
+        assert isinstance(first, NotPlaced)
+        assert "-1021" in first.reason
+        assert isinstance(await venue.balances(), Unknown)
+        assert exchange.journal().orders == {}
+    else:
+        assert isinstance(first, ExecutionReport)
+    await exchange.disarm()
+    assert isinstance(await venue.place(buy(), resting(2)), ExecutionReport)
+    await venue.close()
+
+
+async def test_maintenance_leaves_everything_unknown_and_comes_back(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    async with aclosing(venue.reports()) as reports, asyncio.timeout(30):
+        assert await anext(reports) == Reconnected(ACCOUNT)
+        await venue.place(buy(), resting(1))
+        assert isinstance(await anext(reports), ExecutionReport)
+        await exchange.fault("maintenance", duration_ms=None)
+        await exchange.struck("exchange: closed")
+        assert isinstance(await venue.place(buy(), resting(2)), Unknown)
+        assert isinstance(await venue.find(buy(), resting(2)), Unknown)
+        assert isinstance(await venue.balances(), Unknown)
+        await exchange.disarm()
+        assert await anext(reports) == Reconnected(ACCOUNT)
+        assert isinstance(await venue.find(buy(), resting(2)), Absent)
+        kept = await venue.find(buy(), resting(1))
+        assert isinstance(kept, ExecutionReport)
+        assert kept.state is OrderState.ACCEPTED
+    await venue.close()

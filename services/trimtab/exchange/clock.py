@@ -1,4 +1,4 @@
-"""The exchange's two clocks: the wall, and the market's, which can be paused and sped up."""
+"""The exchange's clocks: the wall, its own, which can go wrong, and the market's, which can be paused and sped up."""
 
 import time
 
@@ -6,6 +6,32 @@ import time
 def wall_us() -> int:
     """Microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+class ServerClock:
+    """The time the exchange believes it is: the wall clock's, unless it is set wrong."""
+
+    def __init__(self) -> None:
+        self._offset_us = 0
+        self._drift_ppm = 0
+        self._since_ns = 0
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, as the exchange has them."""
+        return (wall_us() + self.skew_us()) // 1000
+
+    def skew_us(self) -> int:
+        """How far it is ahead of the wall clock now; negative: behind."""
+        elapsed_us = (time.monotonic_ns() - self._since_ns) // 1000 if self._drift_ppm else 0
+        return self._offset_us + elapsed_us * self._drift_ppm // 1_000_000
+
+    def set_wrong(self, skew_ms: int, drift_ppm: int) -> None:
+        """Jump ahead of the wall clock (negative: behind), and from there gain so many microseconds a second."""
+        self._offset_us, self._drift_ppm, self._since_ns = skew_ms * 1000, drift_ppm, time.monotonic_ns()
+
+    def set_right(self) -> None:
+        """Agree with the wall clock again."""
+        self._offset_us = self._drift_ppm = 0
 
 
 class MarketClock:

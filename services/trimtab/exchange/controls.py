@@ -79,6 +79,9 @@ class _FaultSpec(_Strict):
     cut: Literal["body", "connection"] = "body"
     streams: Literal["market", "user", "all"] = "all"
     duration_ms: Annotated[int, Field(ge=1)] | None = 2000
+    skew_ms: Annotated[int, Field(ge=-3_600_000, le=3_600_000)] = 0
+    drift_ppm: Annotated[int, Field(ge=-900_000, le=1_000_000)] = 0
+    notice_ms: Annotated[int, Field(ge=0)] = 0
 
 
 class Controls:

@@ -35,6 +35,8 @@ Kind = Literal[
     "websocket_drop",
     "stale_reads",
     "stream_silence",
+    "clock_skew",
+    "maintenance",
 ]
 Place = Literal["delay", "before", "twice", "after", "stream", "socket", "lasting"]
 Audience = Literal["market", "user"]
@@ -58,6 +60,8 @@ PLACES: dict[Kind, Place] = {
     "websocket_drop": "socket",
     "stale_reads": "lasting",
     "stream_silence": "lasting",
+    "clock_skew": "lasting",
+    "maintenance": "lasting",
 }
 _ON_REQUESTS = frozenset({"delay", "before", "twice", "after"})
 
@@ -78,6 +82,9 @@ class Fault:
         cut: "body" is a whole answer with half its JSON, "connection" one whose connection ends within it.
         streams: whose streams and connections.
         duration_ms: of what lasts; None: until it is disarmed.
+        skew_ms: how far server time jumps ahead; negative: behind.
+        drift_ppm: how many microseconds a second server time gains.
+        notice_ms: for how long maintenance is announced before it begins; part of its duration.
 
     """
 
@@ -92,6 +99,9 @@ class Fault:
     cut: Literal["body", "connection"] = "body"
     streams: Audience | Literal["all"] = "all"
     duration_ms: int | None = 2000
+    skew_ms: int = 0
+    drift_ppm: int = 0
+    notice_ms: int = 0
     fault_id: int = 0
     struck: int = field(default=0)
 

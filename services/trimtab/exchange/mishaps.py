@@ -8,12 +8,14 @@ from aiohttp import web
 
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Place
-from trimtab.exchange.pages import failure, foreign_page, nothing
+from trimtab.exchange.pages import closed, failure, foreign_page, nothing
 from trimtab.exchange.rest import refusal
 from trimtab.exchange.signing import signed_part
 from trimtab.exchange.venue import Venue
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_OPEN_ALWAYS = ("/sapi/v1/system/status", "/sim/")
 
 
 class Mishaps:
@@ -27,6 +29,8 @@ class Mishaps:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Carry a request out, unless what is armed says otherwise."""
         endpoint = f"{request.method} {request.path}"
+        if self._venue.closed and not request.path.startswith(_OPEN_ALWAYS):
+            return closed()
         if not request.path.startswith(("/api/", "/sapi/")):
             return await handler(request)
         struck = {fault.place: fault for fault in self._venue.faults.strike(endpoint)}

@@ -51,6 +51,11 @@ def failure(fault: Fault) -> web.Response:
     return error_page(fault.status)
 
 
+def closed() -> web.Response:
+    """What everybody is told during maintenance."""
+    return answer({"code": 1, "msg": "System is under maintenance."}, 503)
+
+
 def error_page(status: int) -> web.Response:
     """A page of HTML with a status of 5xx, as the content network (520 and above) or a gateway sends it."""
     if status in _EDGE:

@@ -12,7 +12,7 @@ from trimtab.exchange.errors import VenueError
 from trimtab.exchange.filters import fixed
 from trimtab.exchange.market import Level
 from trimtab.exchange.params import Params
-from trimtab.exchange.venue import Venue, server_ms
+from trimtab.exchange.venue import Venue
 
 _DEPTH, _DEPTH_MAX = 100, 5000
 _KLINES, _KLINES_MAX = 500, 1000
@@ -82,9 +82,11 @@ class PublicRest:
         return answer({})
 
     async def _time(self, _: web.Request) -> web.Response:
-        return answer({"serverTime": server_ms()})
+        return answer({"serverTime": self._venue.server_ms()})
 
     async def _status(self, _: web.Request) -> web.Response:
+        if self._venue.maintenance:
+            return answer({"status": 1, "msg": "system_maintenance"})
         return answer({"status": 0, "msg": "normal"})
 
     async def _exchange_info(self, request: web.Request) -> web.Response:
@@ -93,7 +95,7 @@ class PublicRest:
         return answer(
             {
                 "timezone": "UTC",
-                "serverTime": server_ms(),
+                "serverTime": self._venue.server_ms(),
                 "rateLimits": wire.RATE_LIMITS,
                 "exchangeFilters": [],
                 "symbols": symbols,

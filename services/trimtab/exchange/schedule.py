@@ -24,6 +24,8 @@ SCHEDULED: tuple[Kind, ...] = (
     "stream_duplicate",
     "stream_reorder",
     "stream_silence",
+    "clock_skew",
+    "maintenance",
 )
 """What the schedule draws from, each as likely as any other."""
 
@@ -33,6 +35,8 @@ _REPEATABLE = ("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrade
 _STREAMS = ("@depth", "@executionReport", "")
 # Less than a client waits before it takes the absence of its order for proven.
 _DURATION_MS_MAX = 2000
+# Less than a client has to reckon with.
+_SKEW_MS_MAX = 450
 _STATUSES = (500, 502, 503, 504, 520, 522, 524)
 
 
@@ -54,6 +58,9 @@ def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, 
                 cut=random.choice(("body", "connection")),
                 streams=random.choice(("market", "user", "all")),
                 duration_ms=random.randint(200, _DURATION_MS_MAX),
+                skew_ms=random.randint(-_SKEW_MS_MAX, _SKEW_MS_MAX),
+                drift_ppm=random.randint(-1000, 1000),
+                notice_ms=random.choice((0, 0, 500)),
             ),
         )
 

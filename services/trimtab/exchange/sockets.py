@@ -11,7 +11,7 @@ from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Audience
 from trimtab.exchange.signing import sorted_part
 from trimtab.exchange.streams import Connection
-from trimtab.exchange.venue import Venue, server_ms
+from trimtab.exchange.venue import Venue
 
 _HEARTBEAT_SECONDS = 60.0
 
@@ -101,10 +101,10 @@ class Sockets:
         if method == "ping":
             return {}
         if method == "time":
-            return {"serverTime": server_ms()}
+            return {"serverTime": self._venue.server_ms()}
         if method == "userDataStream.subscribe.signature":
             key = params.get("apiKey")
-            account = self._venue.keys.check(key, params, sorted_part(params), server_ms())
+            account = self._venue.keys.check(key, params, sorted_part(params), self._venue.server_ms())
             return {"subscriptionId": self._venue.users.subscribe(connection, account)}
         if method == "userDataStream.unsubscribe":
             number = params.get("subscriptionId")

@@ -26,6 +26,7 @@ class Connection:
         self._queue: deque[bytes] = deque()
         self._ready = asyncio.Event()
         self._closed = False
+        self._leaving = False
 
     def tell(self, stream: str, message: bytes) -> bool:
         """Queue a stream's message; False if a fault keeps the connection silent."""
@@ -50,10 +51,15 @@ class Connection:
         self._queue.clear()
         self._ready.set()
 
+    def end(self) -> None:
+        """End the connection in good order."""
+        self._leaving = True
+        self._ready.set()
+
     async def write(self) -> None:
         """Write what is queued until the connection ends."""
         socket, queue = self._socket, self._queue
-        while not self._closed:
+        while not (self._closed or self._leaving):
             await self._ready.wait()
             self._ready.clear()
             written = 0

@@ -12,7 +12,7 @@ from trimtab.exchange.orders import Execution, Order
 from trimtab.exchange.params import Params, fresh_client_id, new_order
 from trimtab.exchange.rest import answer, decimal_text
 from trimtab.exchange.signing import signed_part
-from trimtab.exchange.venue import Venue, server_ms
+from trimtab.exchange.venue import Venue
 
 Signed = Callable[[str, Params], web.Response]
 
@@ -50,7 +50,7 @@ class TradingRest:
             body = await request.text()
             params = dict(parse_qsl(query, keep_blank_values=True)) | dict(parse_qsl(body, keep_blank_values=True))
             key = request.headers.get("X-MBX-APIKEY")
-            account = self._venue.keys.check(key, params, signed_part(query, body), server_ms())
+            account = self._venue.keys.check(key, params, signed_part(query, body), self._venue.server_ms())
             return handler(account, Params(params))
 
         return checked

@@ -10,7 +10,7 @@ from decimal import Decimal
 from trimtab.exchange import wire
 from trimtab.exchange.accounts import Account, BalanceError
 from trimtab.exchange.broadcast import Broadcast
-from trimtab.exchange.clock import MarketClock, wall_us
+from trimtab.exchange.clock import MarketClock, ServerClock
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
@@ -41,6 +41,7 @@ class Venue:
         self.reads = Reads(self.engine)
         self.journal = journal
         self.clock = clock
+        self.server_clock = ServerClock()
         self.faults = faults
         self.keys = Keys()
         tampering = Tampering(faults, self.note_fault)
@@ -49,6 +50,8 @@ class Venue:
         self.tapes = {symbol: Tape() for symbol in market.instruments}
         self.events = 0
         self.ended = False
+        self.maintenance = False  # whether it says that it is, or will soon be, under maintenance
+        self.closed = False  # whether it lets anybody in
         self.broken = ""  # why a recording could not be played to its end
         self._broadcast = Broadcast(self.hub, self.tapes)
         self._last_us = market.start_us
@@ -59,6 +62,10 @@ class Venue:
         """Market time: never before an event that has happened."""
         self._last_us = max(self._last_us, self.clock.now_us())
         return self._last_us
+
+    def server_ms(self) -> int:
+        """Server time, milliseconds: what timestamps of requests are held against."""
+        return self.server_clock.now_ms()
 
     # Market
 
@@ -194,8 +201,3 @@ def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable
     for account, changes in positions.items():
         moment = max(change.time_us for change in changes.values())
         yield account, wire.account_position(changes, moment)
-
-
-def server_ms() -> int:
-    """Server time, milliseconds: the wall clock."""
-    return wall_us() // 1000

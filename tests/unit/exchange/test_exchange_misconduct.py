@@ -71,3 +71,47 @@ async def test_dropped_websockets_are_told_at_once_and_nothing_stays_armed(venue
     assert misconduct.armed() == []
     (line,) = written(venue).faults
     assert (line["struck"], line["cut"]) == ("websockets: user", 0)
+
+
+async def test_maintenance_is_announced_before_the_doors_close_and_the_market_stands_still_behind_them(
+    venue: Venue,
+) -> None:
+    venue.clock.set(paused=False)
+    misconduct = Misconduct(venue)
+    misconduct.arm(Fault("maintenance", notice_ms=20, duration_ms=None))
+    assert (venue.maintenance, venue.closed, venue.clock.paused) == (True, False, False)
+    async with asyncio.timeout(10):
+        while not venue.closed:  # noqa: ASYNC110 - a timer closes them
+            await asyncio.sleep(0.01)
+    assert venue.clock.paused
+    misconduct.disarm()
+    assert (venue.maintenance, venue.closed, venue.clock.paused) == (False, False, False)
+    assert [line["struck"] for line in written(venue).faults] == ["exchange", "exchange: closed"]
+    assert [line["closed"] for line in written(venue).faults_over] == [True]
+
+
+async def test_a_market_that_stood_still_before_maintenance_does_so_after_it(venue: Venue) -> None:
+    misconduct = Misconduct(venue)
+    misconduct.arm(Fault("maintenance", duration_ms=None))
+    await asyncio.sleep(0.02)
+    assert venue.closed
+    misconduct.disarm()
+    assert venue.clock.paused
+
+
+async def test_maintenance_that_is_called_off_in_time_closes_nothing(venue: Venue) -> None:
+    misconduct = Misconduct(venue)
+    fault = misconduct.arm(Fault("maintenance", notice_ms=20, duration_ms=None))
+    assert misconduct.disarm(fault.fault_id) == 1
+    await asyncio.sleep(0.05)
+    assert not venue.closed
+    assert [line["closed"] for line in written(venue).faults_over] == [False]
+
+
+async def test_a_wrong_clock_is_told_in_the_journal_as_it_begins_and_as_it_ends(venue: Venue) -> None:
+    misconduct = Misconduct(venue)
+    misconduct.arm(Fault("clock_skew", skew_ms=-700, duration_ms=None))
+    assert venue.server_clock.skew_us() == -700_000
+    misconduct.disarm()
+    assert venue.server_clock.skew_us() == 0
+    assert (written(venue).faults[0]["skew_ms"], written(venue).faults_over[0]["skew_ms"]) == (-700, -700)
