@@ -44,11 +44,13 @@ async def accept(world: LedgerWorld, fence: Fence, orders: int) -> None:
         await book.bump(PORTFOLIO, "signal", NOW_US)
 
 
-async def test_a_signal_takes_three_trips_however_many_orders_it_has(funded: LedgerWorld, trips: list[int]) -> None:
+async def test_a_signal_takes_three_trips_at_most_however_many_orders_it_has(
+    funded: LedgerWorld, trips: list[int]
+) -> None:
     fence = await funded.executor.own("signals/3", "executor")
     for orders in (1, 9):
         trips.clear()
         await accept(funded, fence, orders)
-        assert len(trips) == 3
+        assert 1 <= len(trips) <= 3  # answers may have come before anybody waits for them
     messages = funded.ask("SELECT count(*) AS n FROM ledger.outbox WHERE topic = 'execution.orders'")
     assert messages == [{"n": 10}]

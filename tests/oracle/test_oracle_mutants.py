@@ -172,7 +172,9 @@ def up_to_the_bound(effective: Decimal, bound_cubed: Decimal) -> bool:
 
 
 def past_the_bound(self: Any, view: Any) -> bool:
-    return any(bound is not None and drift > bound for bound, drift in self._rows(view))
+    drifts = (*view.drifts, view.cash_weight - view.cash_target)
+    rows = zip((*self.assets, self.cash), drifts, strict=True)
+    return any(bound is not None and abs(drift) > bound for bound, drift in rows)
 
 
 def a_little_worth(self: Any, view: Any, place: int) -> Any:

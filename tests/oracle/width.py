@@ -8,6 +8,7 @@ from math import isqrt
 from oracle.rounding import FINE, UNIT, nearest, nearest_count, solved
 
 OWN = 10_000  # an asset's own part is one in so many of its variance
+WIDEST = 8  # k^3
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _spread(found: Moves, targets: Sequence[int]) -> list[list[int]]:
 def _width_cubed(
     found: Moves, targets: Sequence[int], spread: Sequence[Sequence[int]], drifts: Sequence[int]
 ) -> Fraction:
-    """Return k^3 = tr(P C)^2 / (sum S_ii D_i  tr(S P^-1 V C)) over what is wanted and moves, 1 if nothing does."""
+    """Return k^3 = tr(P C)^2 / (sum S_ii D_i  tr(S P^-1 V C)) of what is wanted and moves, 8 at most; else 1."""
     wanted = [i for i, weight in enumerate(targets) if weight > 0 and not found.dead(i)]
     covariance, effects = found.covariance, found.effects
     traded = sum(covariance[i][i] * effects[i][j] * spread[j][i] for i in wanted for j in wanted)
@@ -85,9 +86,11 @@ def _width_cubed(
     columns, shared = inverse
     total = sum(covariance[j][i] * columns[q][p] for p, i in enumerate(wanted) for q, j in enumerate(wanted))
     left = Fraction(total, shared)
-    if moved <= 0 or left <= 0:
+    if moved <= 0:
         return Fraction(1)
-    return Fraction(traded * traded) / (moved * left * UNIT)  # of A's units two above, two below less one
+    if left <= 0:
+        return Fraction(WIDEST)
+    return min(Fraction(traded * traded) / (moved * left * UNIT), Fraction(WIDEST))  # A's units: two above, one below
 
 
 def cube(flow: int, aversion: Fraction, variance: Fraction) -> int:

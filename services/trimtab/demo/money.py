@@ -7,7 +7,7 @@ from trimtab.domain.amounts import ONE, floor_to
 from trimtab.domain.portfolio import Portfolio
 
 # Of every portfolio at the start, in its quote currency.
-START_EQUITY = Decimal(100_000)
+START_EQUITY = Decimal(500_000)
 # How far from its targets a portfolio starts: this share of every second asset stands in another one.
 DISPLACED = Decimal("0.15")
 _UNIT = Decimal("0.00000001")

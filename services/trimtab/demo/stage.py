@@ -27,7 +27,7 @@ ROLES = {"executor": "trimtab_executor", "reconciler": "trimtab_reconciler", "cl
 # The synthetic market of a demo moves in a minute as a real one does in a day: signals and patience age faster with it.
 LIVELY: Mapping[str, Any] = {
     "drift": {"signal_lifetime_seconds": 12},
-    "executor": {"patience_seconds": 4, "rest_seconds_min": 1, "depth_share_max": "0.03"},
+    "executor": {"patience_seconds": 4, "rest_seconds_min": 1, "depth_share_max": "0.1"},
 }
 _STACK_PARTS = ("kafka", "registry", "postgres")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.drift.bands import OWN_PART
+from trimtab.drift.bands import OWN_PART, WIDTH_CUBED_MAX
 from trimtab.drift.batch import Flags, Floats
 from trimtab.messages import Risk
 
@@ -103,7 +103,7 @@ class Estimate:
         doubt = _DOUBT * gross + error * rows.size * most
         product = moved * (left + doubt)
         certain = np.divide(traded**2, product, out=np.zeros_like(moved), where=product > 0) * (1 - _DOUBT)
-        return np.asarray(np.where(left > doubt, certain, np.minimum(certain, 1)))
+        return np.asarray(np.minimum(certain, float(WIDTH_CUBED_MAX)))
 
 
 def _effects(covariance: Floats) -> Floats:

@@ -21,8 +21,13 @@ class DecimalType extends avro.types.LogicalType {
     return unscaled < 0n ? `-${text}` : text
   }
 
-  _toValue () {
-    throw new Error('this client only reads')
+  // avsc takes a field's default through here and back
+  _toValue (text) {
+    const [whole, fraction = ''] = text.split('.')
+    const unscaled = BigInt(whole + fraction.padEnd(this.scale, '0'))
+    let length = 1
+    while (BigInt.asIntN(length * 8, unscaled) !== unscaled) length += 1
+    return Buffer.from(BigInt.asUintN(length * 8, unscaled).toString(16).padStart(length * 2, '0'), 'hex')
   }
 }
 

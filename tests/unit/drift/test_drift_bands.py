@@ -46,7 +46,9 @@ def estimates(draw: st.DrawFn, assets_max: int = 8) -> tuple[list[list[float]], 
     return (unit * np.outer(volatility, volatility)).tolist(), (weights / total * share).tolist()
 
 
-def by_floats(covariance: list[list[float]], targets: list[float]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def by_floats(
+    covariance: list[list[float]], targets: list[float], widest: float = 8.0
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """The formula of the docstring, written down again with matrices."""
     s = np.array(covariance)
     s[np.diag_indices_from(s)] *= 1 + float(OWN_PART)
@@ -61,8 +63,9 @@ def by_floats(covariance: list[list[float]], targets: list[float]) -> "np.ndarra
     if not want.any():
         return np.zeros(len(w))
     p, sw, cw = (x[np.ix_(want, want)] for x in (v[:, None] * a, s, c))
-    k = np.trace(p @ cw) ** 2 / ((v * d)[want].sum() * np.trace(sw @ np.linalg.inv(p) @ np.diag(v[want]) @ cw))
-    return np.asarray(k * 3 * d / (2 * float(AVERSION) * v))
+    left = np.trace(sw @ np.linalg.inv(p) @ np.diag(v[want]) @ cw)
+    k = np.trace(p @ cw) ** 2 / ((v * d)[want].sum() * left) if left > 0 else np.inf
+    return np.asarray(min(k, widest) * 3 * d / (2 * float(AVERSION) * v))
 
 
 @settings(max_examples=200, deadline=None)
@@ -80,6 +83,24 @@ def test_one_asset_has_the_asymptotic_band(weight: float) -> None:
     assert float(band.half(D("0.0012"))) == pytest.approx(
         (3 * 0.0012 / 6 * weight**2 * (1 - weight) ** 2) ** (1 / 3), rel=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("correlations", "volatilities", "weights"),
+    [
+        ((0.991, 0.985, 0.960), (0.98, 0.56, 0.33), (0.32, 0.43, 0.25)),  # the formula says 9.7
+        ((0.994, 0.958, 0.980), (0.57, 0.79, 0.49), (0.54, 0.31, 0.15)),  # it takes the risk that is left for negative
+    ],
+)
+def test_hardly_different_assets_without_cash_have_twice_the_width_at_most(
+    correlations: tuple[float, ...], volatilities: tuple[float, ...], weights: tuple[float, ...]
+) -> None:
+    first, second, third = correlations
+    market = np.array([[1, first, second], [first, 1, third], [second, third, 1]])
+    covariance = (market * np.outer(volatilities, volatilities)).tolist()
+    bounded = [float(band.cubed) for band in found(covariance, weights)]
+    assert bounded == pytest.approx(by_floats(covariance, list(weights), widest=8), rel=1e-5)
+    assert bounded != pytest.approx(by_floats(covariance, list(weights), widest=20), rel=0.1)
 
 
 def test_assets_alike_without_correlation_have_a_band_each_for_itself() -> None:
