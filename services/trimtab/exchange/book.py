@@ -64,6 +64,14 @@ class Book:
         self.asks = Ladder(bids=False, levels=snapshot.asks)
         self.last_id = snapshot.last_id
 
+    def copied(self) -> "Book":
+        """It as it is now."""
+        other = Book()
+        other.bids = Ladder(bids=True, levels=self.bids.sizes.items())
+        other.asks = Ladder(bids=False, levels=self.asks.sizes.items())
+        other.last_id = self.last_id
+        return other
+
     def apply(self, update: DepthUpdate) -> None:
         """Apply an update; one that ends at or before the book's last id is old and ignored."""
         if update.last_id <= self.last_id:

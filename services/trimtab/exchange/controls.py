@@ -82,6 +82,10 @@ class _FaultSpec(_Strict):
     skew_ms: Annotated[int, Field(ge=-3_600_000, le=3_600_000)] = 0
     drift_ppm: Annotated[int, Field(ge=-900_000, le=1_000_000)] = 0
     notice_ms: Annotated[int, Field(ge=0)] = 0
+    symbol: str = ""
+    share_percent: Annotated[int, Field(ge=1, le=99)] = 1
+    sides: Literal["bids", "asks", "both"] = "both"
+    symbol_status: Literal["BREAK", "HALT"] = "BREAK"
 
 
 class Controls:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from trimtab.exchange.faults import Fault
+from trimtab.exchange.market_effects import BentBook, Delisting, Halt
 from trimtab.exchange.tampering import Silence
 from trimtab.exchange.venue import Venue
 
@@ -137,5 +138,11 @@ def effect_of(venue: Venue, fault: Fault) -> Effect:
             return ClockSkew(venue, fault)
         case "maintenance":
             return Maintenance(venue, fault)
+        case "thin_book" | "empty_book" | "crossed_book":
+            return BentBook(venue, fault)
+        case "halt":
+            return Halt(venue, fault)
+        case "delisting":
+            return Delisting(venue, fault)
         case _:
             raise ValueError(f"{fault.kind}: does not last")

@@ -35,6 +35,7 @@ class Engine:
         self.accounts = Accounts()
         self.history = History(first_id)
         self.pits = {symbol: Pit() for symbol in self.instruments}
+        self.halted: dict[str, str] = {}  # symbols that do not trade at present, and their status
         self._fixed_prices = dict(fixed_prices or {})
 
     # Accounts
@@ -94,6 +95,8 @@ class Engine:
         rules = self.instruments.get(new.symbol)
         if rules is None:
             raise errors.invalid_symbol()
+        if new.symbol in self.halted:
+            raise errors.market_closed()
         filters.check(new, rules, self.reference(new.symbol), self.history.open_count(name, new.symbol))
         if self.history.find_open(name, new.symbol, new.client_order_id) is not None:
             raise errors.duplicate_order()
@@ -124,13 +127,26 @@ class Engine:
 
         Raises VenueError -2011 if no such order is open.
         """
-        if symbol not in self.pits:
+        if symbol not in self.instruments:
             raise errors.invalid_symbol()
         order = self.history.find(name, symbol, order_id, client_order_id)
         if order is None or not order.is_open:
             raise errors.unknown_order()
         self.pits[symbol].remove(order)
         return order, self._close(order, "CANCELED", "CANCELED", time_us, request_id)
+
+    def delist(self, symbol: str, time_us: int) -> list[EngineEvent]:
+        """Take a symbol off the list: its open orders are cancelled, of whatever account.
+
+        Its `instruments` entry is what lists it again.
+        """
+        events: list[EngineEvent] = []
+        for resting in self.pits[symbol].resting.values():
+            for order in list(resting):
+                resting.remove(order)
+                events += self._close(order, "CANCELED", "CANCELED", time_us)
+        del self.instruments[symbol]
+        return events
 
     def _plan(self, pit: Pit, name: str, new: NewOrder, rules: Instrument) -> Plan:
         if new.quote_quantity:

@@ -71,6 +71,11 @@ def would_take() -> VenueError:
     return VenueError(-2010, "Order would immediately match and take.")
 
 
+def market_closed() -> VenueError:
+    """An order on a symbol that does not trade at present."""
+    return VenueError(-1013, "Market is closed.")
+
+
 def bad_signature() -> VenueError:
     """The HMAC does not fit payload and secret."""
     return VenueError(-1022, "Signature for this request is not valid.")

@@ -37,6 +37,11 @@ Kind = Literal[
     "stream_silence",
     "clock_skew",
     "maintenance",
+    "thin_book",
+    "empty_book",
+    "crossed_book",
+    "halt",
+    "delisting",
 ]
 Place = Literal["delay", "before", "twice", "after", "stream", "socket", "lasting"]
 Audience = Literal["market", "user"]
@@ -62,6 +67,11 @@ PLACES: dict[Kind, Place] = {
     "stream_silence": "lasting",
     "clock_skew": "lasting",
     "maintenance": "lasting",
+    "thin_book": "lasting",
+    "empty_book": "lasting",
+    "crossed_book": "lasting",
+    "halt": "lasting",
+    "delisting": "lasting",
 }
 _ON_REQUESTS = frozenset({"delay", "before", "twice", "after"})
 
@@ -85,6 +95,10 @@ class Fault:
         skew_ms: how far server time jumps ahead; negative: behind.
         drift_ppm: how many microseconds a second server time gains.
         notice_ms: for how long maintenance is announced before it begins; part of its duration.
+        symbol: of faults of one market ("BTCUSDT").
+        share_percent: what is left of every level of a thin book.
+        sides: which sides of a book are empty.
+        symbol_status: what exchangeInfo says of a symbol that does not trade.
 
     """
 
@@ -102,6 +116,10 @@ class Fault:
     skew_ms: int = 0
     drift_ppm: int = 0
     notice_ms: int = 0
+    symbol: str = ""
+    share_percent: int = 1
+    sides: Literal["bids", "asks", "both"] = "both"
+    symbol_status: Literal["BREAK", "HALT"] = "BREAK"
     fault_id: int = 0
     struck: int = field(default=0)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from trimtab.exchange.book import ZERO
-from trimtab.exchange.errors import VenueError, filter_failure
+from trimtab.exchange.errors import filter_failure, market_closed
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.orders import NewOrder
 
@@ -46,7 +46,7 @@ def _check_notional(order: NewOrder, rules: Instrument, reference: Decimal | Non
     if order.type == "MARKET":
         notional = order.quote_quantity or order.quantity * (reference or ZERO)
         if reference is None and not order.quote_quantity:
-            raise VenueError(-1013, "Market is closed.")
+            raise market_closed()
     else:
         notional = order.price * order.quantity
     if notional < rules.min_notional:

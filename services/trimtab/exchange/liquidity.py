@@ -50,6 +50,11 @@ class Liquidity:
             self._quote = quote
             self._observe()
 
+    @property
+    def newest_id(self) -> int:
+        """The highest number that an update or a quote has had."""
+        return max(self.book.last_id, self._quote.update_id if self._quote is not None else 0)
+
     def published(self, side: Side, price: Decimal) -> Decimal:
         """The published size at a price, under the newest quote."""
         if self._quote is not None:

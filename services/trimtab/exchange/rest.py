@@ -90,8 +90,11 @@ class PublicRest:
         return answer({"status": 0, "msg": "normal"})
 
     async def _exchange_info(self, request: web.Request) -> web.Response:
-        rules = self._venue.engine.instruments
-        symbols = [wire.symbol_info(rules[symbol]) for symbol in self._symbols(Params(request.query))]
+        rules, halted = self._venue.engine.instruments, self._venue.engine.halted
+        symbols = [
+            wire.symbol_info(rules[symbol]) | {"status": halted.get(symbol, "TRADING")}
+            for symbol in self._symbols(Params(request.query))
+        ]
         return answer(
             {
                 "timezone": "UTC",

@@ -1,6 +1,6 @@
 """Faults on a schedule that a seed determines: those that whoever trades here has to live with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from trimtab.exchange.faults import Fault, Kind
@@ -26,8 +26,12 @@ SCHEDULED: tuple[Kind, ...] = (
     "stream_silence",
     "clock_skew",
     "maintenance",
+    "thin_book",
+    "empty_book",
+    "crossed_book",
+    "halt",
 )
-"""What the schedule draws from, each as likely as any other."""
+"""What the schedule draws from, each as likely as any other. A delisting is not in it: it is for good."""
 
 _ENDPOINTS = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
 # A filled order's client id is free again: an order carried out twice is two orders, and no client can prevent it.
@@ -40,8 +44,11 @@ _SKEW_MS_MAX = 450
 _STATUSES = (500, 502, 503, 504, 520, 522, 524)
 
 
-def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, Fault]]:
-    """An endless seeded sequence of (seconds since start, fault to arm), orders struck most."""
+def schedule(seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, Fault]]:
+    """An endless seeded sequence of (seconds since start, fault to arm), orders struck most.
+
+    `symbols` are those whose markets may have faults.
+    """
     random = Random(seed)  # noqa: S311 - chances in a test venue, no secrets
     at = 0.0
     while True:
@@ -61,6 +68,10 @@ def schedule(seed: int, mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, 
                 skew_ms=random.randint(-_SKEW_MS_MAX, _SKEW_MS_MAX),
                 drift_ppm=random.randint(-1000, 1000),
                 notice_ms=random.choice((0, 0, 500)),
+                symbol=random.choice(symbols),
+                share_percent=random.randint(1, 20),
+                sides=random.choice(("bids", "asks", "both")),
+                symbol_status=random.choice(("BREAK", "HALT")),
             ),
         )
 

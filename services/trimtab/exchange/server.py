@@ -88,7 +88,7 @@ class _Server:
         """Arm the scheduled faults at their times."""
         loop = asyncio.get_running_loop()
         start = loop.time()
-        for at, fault in schedule(seed):
+        for at, fault in schedule(seed, sorted(self._venue.engine.instruments)):
             await asyncio.sleep(max(0.0, start + at - loop.time()))
             self._misconduct.arm(fault)
 

@@ -3,7 +3,7 @@
 Whatever changes something is written to the journal first, then told to the user streams, then answered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
 from trimtab.exchange.journal import Journal
 from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
+from trimtab.exchange.mirror import Mirror
 from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, Report
 from trimtab.exchange.reads import Reads
 from trimtab.exchange.signing import Credentials, Keys
@@ -54,6 +55,7 @@ class Venue:
         self.closed = False  # whether it lets anybody in
         self.broken = ""  # why a recording could not be played to its end
         self._broadcast = Broadcast(self.hub, self.tapes)
+        self._mirrors: dict[str, Mirror] = {}
         self._last_us = market.start_us
         journal.write("opened", market.start_us, symbols=sorted(market.instruments), market=type(market).__name__)
         journal.flush()
@@ -73,13 +75,29 @@ class Venue:
         """Let the market move and tell everybody."""
         self.events += 1
         self._last_us = max(self._last_us, event.time_us)
+        mirror = self._mirrors.get(event.symbol)
+        self.show([event] if mirror is None else mirror.passed(event))
+        self._broadcast.tick(event.time_us)
+
+    def show(self, events: Iterable[MarketEvent]) -> None:
+        """Let what the market shows happen here, and tell it."""
+        for event in events:
+            self._show(event)
+
+    def mirror(self, symbol: str) -> Mirror:
+        """What stands before a symbol's market when something is to be wrong with it."""
+        if symbol not in self._mirrors:
+            liquidity = self.engine.pits[symbol].liquidity
+            self._mirrors[symbol] = Mirror(symbol, liquidity.book, liquidity.newest_id)
+        return self._mirrors[symbol]
+
+    def _show(self, event: MarketEvent) -> None:
         if isinstance(event, Trade):
             self.tapes[event.symbol].trade(event)
         elif isinstance(event, Snapshot):
             self.tapes[event.symbol].begin(event)
         happened = self.engine.market(event)
         self._broadcast.event(event)
-        self._broadcast.tick(event.time_us)
         if happened:
             self._tell(happened)
 
@@ -156,6 +174,17 @@ class Venue:
         self.journal.write("request", moment, request_id=request_id, **asked)
         self._tell(happened)
         return order
+
+    def delist(self, symbol: str) -> Callable[[], None]:
+        """Take a symbol off the list, its open orders with it; the way back."""
+        rules, tape = self.engine.instruments[symbol], self.tapes.pop(symbol)
+        self._tell(self.engine.delist(symbol, self.now_us()))
+
+        def relist() -> None:
+            self.engine.instruments[symbol] = rules
+            self.tapes[symbol] = tape
+
+        return relist
 
     # Faults
 

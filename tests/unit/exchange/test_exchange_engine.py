@@ -270,3 +270,34 @@ def test_a_refused_order_changes_nothing(side: str, quantity: str, price: str | 
         desk.place(side, quantity, price, kind=kind)
     assert (desk.free("USDT"), desk.free("BTC"), desk.locked("USDT"), desk.locked("BTC")) == (10000, 20, 0, 0)
     assert desk.engine.history.orders("ann", "BTCUSDT") == []
+
+
+def test_a_symbol_taken_off_the_list_loses_its_orders_and_gives_back_what_they_held() -> None:
+    desk = Desk()
+    desk.place("BUY", "1", "90")
+    desk.place("SELL", "2", "110", who="bob")
+    events = desk.engine.delist("BTCUSDT", 200)
+    reports = [event for event in events if isinstance(event, Report)]
+    assert [(report.order.account, report.order.status) for report in reports] == [
+        ("ann", "CANCELED"),
+        ("bob", "CANCELED"),
+    ]
+    assert (desk.locked("USDT"), desk.locked("BTC", "bob")) == (D(0), D(0))
+    assert desk.engine.history.open_orders("ann") == []
+    for ask in (
+        lambda: desk.place("BUY", "1", "90"),
+        lambda: desk.engine.cancel("ann", "BTCUSDT", 1, None, "x", 201),
+    ):
+        with pytest.raises(VenueError, match="-1121 Invalid symbol"):
+            ask()
+
+
+def test_a_symbol_that_does_not_trade_takes_no_orders_and_gives_them_back() -> None:
+    desk = Desk()
+    resting, _ = desk.place("BUY", "1", "90")
+    desk.engine.halted["BTCUSDT"] = "BREAK"
+    for price in ("90", None):
+        with pytest.raises(VenueError, match="-1013 Market is closed"):
+            desk.place("BUY", "1", price)
+    cancelled, _ = desk.engine.cancel("ann", "BTCUSDT", resting.order_id, None, "x", 201)
+    assert cancelled.status == "CANCELED"

@@ -5,18 +5,21 @@ from itertools import islice
 
 from trimtab.exchange.schedule import SCHEDULED, schedule
 
+SYMBOLS = ("BTCUSDT", "LTCUSDT")
+
 
 def test_a_schedule_follows_its_seed_and_holds_every_kind() -> None:
-    one, same, other = (list(islice(schedule(seed), 400)) for seed in (5, 5, 6))
+    one, same, other = (list(islice(schedule(seed, SYMBOLS), 400)) for seed in (5, 5, 6))
     assert one == same
     assert one != other
     assert Counter(fault.kind for _, fault in one).keys() == set(SCHEDULED)
     times = [at for at, _ in one]
     assert times == sorted(times)
     assert 1200 < times[-1] < 3000
+    assert {fault.symbol for _, fault in one} == set(SYMBOLS)
 
 
 def test_no_order_is_placed_twice_on_schedule() -> None:
-    for _, fault in islice(schedule(9), 2000):
+    for _, fault in islice(schedule(9, SYMBOLS), 2000):
         if fault.kind == "duplicate_request":
             assert fault.endpoint not in {"", "POST /api/v3/order"}

@@ -12,6 +12,7 @@ from typing import Any
 from ccxt.base.errors import BaseError
 
 from trimtab.adapters.venues.answers import (
+    NO_SUCH_INSTRUMENT,
     TOO_MANY_REQUESTS,
     Failure,
     lookup_answer,
@@ -96,6 +97,8 @@ class CcxtVenue:
         if isinstance(report, Unknown) or report.filled == 0:
             return report
         found = await self._trades(parent.instrument, {"orderId": report.venue_order_id})
+        if isinstance(found, Absent):
+            return Unknown(f"{parent.instrument} is not listed any more")
         if isinstance(found, Unknown):
             return found
         return self._read_order(
@@ -155,14 +158,15 @@ class CcxtVenue:
         """Let the connections go."""
         await self._client.close()
 
-    async def _trades(self, instrument: str, question: dict[str, Any]) -> Sequence[VenueTrade] | Unknown:
+    async def _trades(self, instrument: str, question: dict[str, Any]) -> Sequence[VenueTrade] | Absent | Unknown:
         found: list[VenueTrade] = []
         while True:
             try:
                 asked = {"symbol": await self._symbol_id(instrument), "limit": _TRADES_PAGE} | question
                 answer = await self._ask(Priority.REST, self._client.private_get_mytrades, asked)
                 if isinstance(answer, Failure):
-                    return Unknown(answer.text)
+                    # The rules in memory are those of the start: it may have been taken off the list since.
+                    return Absent() if answer.code == NO_SUCH_INSTRUMENT else Unknown(answer.text)
                 page = [self._records.trade(record) for record in answer]
             except (InvalidValueError, UnreachableError) as error:
                 return Unknown(str(error))

@@ -34,6 +34,7 @@ class Failure:
 TOO_MANY_REQUESTS = frozenset({418, 429})
 _TOO_MANY_CODES = frozenset({-1003, -1015})
 _CLOCK_SKEW = -1021
+NO_SUCH_INSTRUMENT = -1121
 _UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1008})
 _ABSENT_CODES = frozenset({-2011, -2013})
 _DUPLICATE = "Duplicate order sent."
@@ -65,7 +66,7 @@ _REFUSALS_BY_CODE = {
     -1013: "filter",
     -1022: "not_permitted",
     -1111: "invalid_request",
-    -1121: "unknown_instrument",
+    NO_SUCH_INSTRUMENT: "unknown_instrument",
     -2010: "rejected",
     -2014: "not_permitted",
     -2015: "not_permitted",

@@ -21,8 +21,8 @@ from trimtab.adapters.venues.binance import BinanceClient, failure_of
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
 from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
-from trimtab.adapters.venues.symbols import read_instruments
-from trimtab.domain.errors import UnreachableError
+from trimtab.adapters.venues.symbols import read_instruments, read_listed
+from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.orders import Side
 from trimtab.ports.clock import Clock
@@ -87,15 +87,23 @@ class CcxtFeed:
     async def instruments(self) -> Sequence[Instrument]:
         """Return the rules of every configured instrument, asked of the venue now.
 
+        One that the venue had at first and has no more is not tradable.
+
         Raises:
-            InvalidValueError: if the venue does not have one of them.
+            InvalidValueError: if the venue does not have one of them when they are asked for first.
             UnreachableError: if the venue does not answer.
 
         """
         await self._budget.take(Priority.REST, _BUDGET_WAIT_MS)
-        found = await read_instruments(self._client, self.name, self._symbols)
+        try:
+            found = await read_instruments(self._client, self.name, self._symbols)
+        except InvalidValueError:
+            if not self._instruments:
+                raise
+            found = await read_listed(self._client, self.name, list(self._instruments.values()))
+        known = {instrument.symbol: symbol_id for symbol_id, instrument in self._instruments.items()}
         for instrument in found:
-            symbol_id = self._client.market(instrument.symbol)["id"]
+            symbol_id = known.get(instrument.symbol) or self._client.market(instrument.symbol)["id"]
             self._instruments[symbol_id] = instrument
             if symbol_id in self._lines:
                 self._lines[symbol_id].instrument = instrument
