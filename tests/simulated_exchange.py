@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,10 @@ class SimulatedExchange:
     def journal(self) -> JournalContents:
         """What the exchange accepted and executed up to now."""
         return read_journal(self._journal)
+
+    def limited(self) -> list[Mapping[str, Any]]:
+        """Every request that was turned away for asking too much."""
+        return self.journal().limited
 
 
 @asynccontextmanager

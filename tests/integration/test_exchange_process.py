@@ -245,7 +245,8 @@ async def test_orders_are_answered_in_the_form_asked_for(tmp_path: Path) -> None
                     now = (await answer.json())["serverTime"]
                 query = f"symbol=LTCUSDT&side=BUY&type=MARKET&quantity=1&newOrderRespType={form}&timestamp={now}"
                 signed = f"{query}&signature={signature(query, 'demo-secret')}"
-                async with session.post(f"{exchange.http}/api/v3/order", data=signed) as answer:
+                headers = {"Content-Type": "application/x-www-form-urlencoded"}
+                async with session.post(f"{exchange.http}/api/v3/order", data=signed, headers=headers) as answer:
                     told = await answer.json()
                     assert answer.status == 200, told
                 assert {"status", "fills"} & told.keys() == extra

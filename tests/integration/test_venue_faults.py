@@ -146,6 +146,36 @@ async def test_a_rate_limit_stops_us_for_as_long_as_the_venue_says(exchange: Sim
     await venue.close()
 
 
+async def test_too_many_orders_of_the_account_leave_its_cancels_and_look_ups_alone(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    await exchange.say("limits", orders_1d=1)
+    order = resting()
+    assert isinstance(await venue.place(buy(), order), ExecutionReport)
+    answer = await venue.place(buy(), resting(2))
+    assert isinstance(answer, NotPlaced)
+    assert "-1015" in answer.reason
+    assert 1_000 <= answer.retry_after_ms <= 86_400_000
+    assert isinstance(await venue.find(buy(), order), ExecutionReport)
+    cancelled = await venue.cancel(buy(), order)
+    await venue.close()
+    assert isinstance(cancelled, ExecutionReport)
+    assert cancelled.state is OrderState.CANCELED
+
+
+async def test_a_ban_silences_the_whole_account_until_it_is_over(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    assert isinstance(await venue.place(buy(), resting()), ExecutionReport)
+    await exchange.say("limits", request_weight_1m=1, refusals_before_ban=0)
+    assert isinstance(await venue.balances(), Unknown)
+    answer = await venue.place(buy(), resting(2))
+    assert isinstance(answer, NotPlaced)
+    assert 110_000 < answer.retry_after_ms <= 120_000
+    assert isinstance(await venue.find(buy(), resting()), Unknown)
+    await venue.close()
+    refused = [line["status"] for line in exchange.limited()]
+    assert refused == [418]
+
+
 async def test_an_order_sent_twice_while_open_is_unknown_not_refused(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     order = resting()

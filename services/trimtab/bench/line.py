@@ -26,12 +26,13 @@ from trimtab.embedded.events import Event, OnEvent
 _BASES = ("BTC", "ETH", "SOL", "XRP", "AVAX", "LINK", "ADA", "DOGE", "DOT", "LTC", "BNB", "ATOM")
 _ACCOUNTS = 3
 _VOLATILITY = 120.0
-# Orders cross at once, so that a portfolio is soon free for its next signal; the venue's limit is out of the way.
+# Orders cross at once, so that a portfolio is soon free for its next signal; the venue's limits are out of the way.
 _TUNING = {
     "executor": {"patience_seconds": 0.05, "rest_seconds_min": 0.2},
     "venues": {"binance": {"requests_per_second": 200.0}},
     "log": {"format": "json"},
 }
+_LIMITS = {"request_weight_1m": 1_000_000, "orders_10s": 100_000}
 _POLL_SECONDS = 0.1
 _BOOKING_SECONDS_MAX = 60.0
 
@@ -67,6 +68,7 @@ async def trading_line(folder: Path, on_event: OnEvent) -> AsyncIterator[Trading
     try:
         await asyncio.to_thread(stage.start_stack)
         sim = await asyncio.to_thread(stage.start_exchange)
+        await asyncio.to_thread(sim.limit, **_LIMITS)
         prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
         cast = _cast()
         stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)

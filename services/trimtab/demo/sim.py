@@ -38,6 +38,10 @@ class Sim:
         totals = {asset: Decimal(held["free"]) + Decimal(held["locked"]) for asset, held in found.items()}
         return {asset: total for asset, total in totals.items() if total}
 
+    def limit(self, **limits: int) -> None:
+        """Set the exchange's limits; what is not named is as on Binance."""
+        self._call("/sim/limits", limits)
+
     def resume(self) -> None:
         """Let the market run."""
         self._call("/sim/resume", {})

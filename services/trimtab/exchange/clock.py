@@ -16,9 +16,9 @@ class ServerClock:
         self._drift_ppm = 0
         self._since_ns = 0
 
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, as the exchange has them."""
-        return (wall_us() + self.skew_us()) // 1000
+    def now_us(self) -> int:
+        """Microseconds since 1970, as the exchange has them."""
+        return wall_us() + self.skew_us()
 
     def skew_us(self) -> int:
         """How far it is ahead of the wall clock now; negative: behind."""

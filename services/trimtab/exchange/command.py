@@ -1,12 +1,14 @@
 """Starting the exchange: from a command's options to a running process."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import typer
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from trimtab.exchange.clock import MarketClock, wall_us
@@ -97,7 +99,8 @@ def run(
     clock = MarketClock(market.start_us, speed, paused=paused)
     first_id = wall_us() // 1_000 if ids_from_clock else 1
     try:
-        venue = Venue(market, Journal(journal, wall_us), clock, Faults(faults_seed or 0), terms.prices, first_id)
+        book, faults = Journal(journal, wall_us), Faults(faults_seed or 0)
+        venue = Venue(market, book, clock, faults, terms.prices, first_id, terms.limits.limits())
     except JournalError as error:
         raise UsageError(str(error)) from error
     for spec in terms.accounts:
@@ -105,7 +108,13 @@ def run(
             spec.open(venue)
         except ValueError as error:
             raise UsageError(str(error)) from error
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     asyncio.run(_serve(venue, market, (host, port), faults_seed, ready_file))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of the HTTP server's is about the exchange, not about a client that does not speak HTTP."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _serve(

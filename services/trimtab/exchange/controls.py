@@ -9,9 +9,11 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trimtab.exchange.accounts import Account
+from trimtab.exchange.clock import wall_us
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
 from trimtab.exchange.instruments import start_price
+from trimtab.exchange.limits import Limits, Meters
 from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.rest import answer, decimal_text
 from trimtab.exchange.signing import Credentials
@@ -50,10 +52,26 @@ class AccountSpec(_Strict):
         venue.open_account(account, Credentials(self.name, self.api_key, self.secret), self.balances)
 
 
+class LimitsSpec(_Strict):
+    """What addresses and accounts may do; what is not named is as on Binance."""
+
+    request_weight_1m: Annotated[int, Field(ge=1)] = Limits().request_weight_1m
+    sapi_weight_1m: Annotated[int, Field(ge=1)] = Limits().sapi_weight_1m
+    sapi_account_weight_1s: Annotated[int, Field(ge=1)] = Limits().sapi_account_weight_1s
+    orders_10s: Annotated[int, Field(ge=1)] = Limits().orders_10s
+    orders_1d: Annotated[int, Field(ge=1)] = Limits().orders_1d
+    refusals_before_ban: Annotated[int, Field(ge=0)] = Limits().refusals_before_ban
+
+    def limits(self) -> Limits:
+        """As the meters want them."""
+        return Limits(**self.model_dump())
+
+
 class AccountsFile(_Strict):
     """What `--accounts` names. `prices` (USDT) are those of fee assets that have no book here."""
 
     accounts: list[AccountSpec]
+    limits: LimitsSpec = LimitsSpec()
     prices: dict[str, Annotated[Decimal, Field(gt=0)]] = {"BNB": start_price("BNBUSDT")}
 
 
@@ -109,6 +127,8 @@ class Controls:
             web.post("/sim/pause", self._pause),
             web.post("/sim/resume", self._resume),
             web.post("/sim/speed", self._speed),
+            web.get("/sim/limits", self._limits),
+            web.post("/sim/limits", self._limit),
             web.get("/sim/journal/summary", self._journal),
         )
 
@@ -188,6 +208,28 @@ class Controls:
     async def _journal(self, _: web.Request) -> web.Response:
         journal = self._venue.journal
         return answer({"path": str(journal.path), "lines": dict(sorted(journal.counts.items()))})
+
+    async def _limits(self, _: web.Request) -> web.Response:
+        meters = self._venue.meters
+        callers = {
+            address: {
+                "weight_1m": meters.requests.used(address, wall_us()),
+                "weight_1m_peak": caller.weight.peak,
+                "refused": caller.refused,
+                "banned_until_us": caller.banned_until_us,
+            }
+            for address, caller in sorted(meters.requests.callers.items())
+        }
+        orders = {
+            account: {"orders_10s_peak": ten_seconds, "orders_1d_peak": day}
+            for account, (ten_seconds, day) in sorted(meters.orders.peaks().items())
+        }
+        return answer({"limits": asdict(meters.limits), "addresses": callers, "accounts": orders})
+
+    async def _limit(self, request: web.Request) -> web.Response:
+        spec = await _body(request, LimitsSpec)
+        self._venue.meters = Meters(spec.limits())
+        return answer(asdict(self._venue.meters.limits))
 
     def _known(self, name: str) -> str:
         if name not in self._venue.engine.accounts.by_name:

@@ -10,13 +10,25 @@ from decimal import Decimal
 
 from trimtab.exchange import errors, filters
 from trimtab.exchange.accounts import MARKET, OUTSIDE, Account, Accounts
+from trimtab.exchange.average import AveragePrice
 from trimtab.exchange.book import ZERO
 from trimtab.exchange.fees import commission
 from trimtab.exchange.history import History
-from trimtab.exchange.instruments import Instrument
+from trimtab.exchange.instruments import Instrument, Prevention
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Quote, Snapshot
 from trimtab.exchange.matching import Pit, Plan, opposite
-from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, Report, ReportKind, Status
+from trimtab.exchange.orders import (
+    BalanceChange,
+    EngineEvent,
+    Execution,
+    NewOrder,
+    Order,
+    PreventedMatch,
+    Report,
+    ReportKind,
+    Status,
+)
+from trimtab.exchange.prevention import expires_taker, prevented_match
 
 
 class Engine:
@@ -36,6 +48,7 @@ class Engine:
         self.history = History(first_id)
         self.pits = {symbol: Pit() for symbol in self.instruments}
         self.halted: dict[str, str] = {}  # symbols that do not trade at present, and their status
+        self._averages = {symbol: AveragePrice() for symbol in self.instruments}
         self._fixed_prices = dict(fixed_prices or {})
 
     # Accounts
@@ -67,6 +80,7 @@ class Engine:
         elif isinstance(event, Snapshot):
             pit.liquidity.reset(event)
         else:
+            self._averages[event.symbol].trade(event)
             return self._fill_resting(pit, pit.on_trade(event), event.time_us) if _any_resting(pit) else []
         return self._fill_resting(pit, pit.on_book(), event.time_us) if _any_resting(pit) else []
 
@@ -75,6 +89,11 @@ class Engine:
         liquidity = self.pits[symbol].liquidity
         bid, ask = liquidity.book.bids.best(), liquidity.book.asks.best()
         return (bid + ask) / 2 if bid is not None and ask is not None else None
+
+    def average(self, symbol: str, time_us: int) -> Decimal | None:
+        """What the filters hold prices against: the mean of the last five minutes' trades, before any the mid price."""
+        price = self._averages[symbol].price(time_us)
+        return self.reference(symbol) if price is None else price
 
     def price_of(self, asset: str, quote: str) -> Decimal | None:
         """Price of a fee asset in quote units: from its book, else the fixed one, else None."""
@@ -89,26 +108,32 @@ class Engine:
     def place(self, name: str, new: NewOrder, time_us: int) -> tuple[Order, list[EngineEvent]]:
         """Accept an order, match it, let the rest queue or expire.
 
-        Raises VenueError (nothing has changed then) for an unknown symbol, a filter, a client id of an open order, too
-        little free balance, or a LIMIT_MAKER order that would match.
+        Raises VenueError (nothing has changed then) for an unknown symbol, a filter, a self-trade prevention that the
+        symbol does not allow, a client id of an open order, too little free balance, an empty book where the quantity
+        is to come from it, or a LIMIT_MAKER order that would match.
         """
         rules = self.instruments.get(new.symbol)
         if rules is None:
             raise errors.invalid_symbol()
         if new.symbol in self.halted:
             raise errors.market_closed()
-        filters.check(new, rules, self.reference(new.symbol), self.history.open_count(name, new.symbol))
+        filters.check(new, rules, self.average(new.symbol, time_us), self.history.open_count(name, new.symbol))
+        prevention = new.prevention or rules.prevention
+        if prevention not in rules.preventions:
+            raise errors.prevention_not_allowed()
         if self.history.find_open(name, new.symbol, new.client_order_id) is not None:
             raise errors.duplicate_order()
         pit = self.pits[new.symbol]
         if new.type == "LIMIT_MAKER" and pit.crosses(new.side, new.price):
             raise errors.would_take()
-        plan = self._plan(pit, name, new, rules)
+        plan = self._plan(pit, name, new, rules, prevention)
+        if new.quote_quantity and not (plan.filled or plan.prevented):
+            raise errors.too_little_liquidity(empty=not pit.offers(new.side))
         needed = self._needed(new, plan)
         asset = rules.quote if new.side == "BUY" else rules.base
         if self.accounts.by_name[name].balance(asset).free < needed:
             raise errors.insufficient_balance()
-        order = self._accept(name, new, plan, time_us)
+        order = self._accept(name, new, plan, prevention, time_us)
         order.locked = needed
         events: list[EngineEvent] = [_report("NEW", order, time_us)]
         if needed:
@@ -148,10 +173,11 @@ class Engine:
         del self.instruments[symbol]
         return events
 
-    def _plan(self, pit: Pit, name: str, new: NewOrder, rules: Instrument) -> Plan:
+    @staticmethod
+    def _plan(pit: Pit, name: str, new: NewOrder, rules: Instrument, prevention: Prevention) -> Plan:
         if new.quote_quantity:
-            return pit.plan_cost(new.side, name, new.quote_quantity, rules.step)
-        return pit.plan(new.side, name, None if new.type == "MARKET" else new.price, new.quantity)
+            return pit.plan_cost(new.side, name, new.quote_quantity, rules.step, prevention)
+        return pit.plan(new.side, name, None if new.type == "MARKET" else new.price, new.quantity, prevention)
 
     @staticmethod
     def _needed(new: NewOrder, plan: Plan) -> Decimal:
@@ -160,8 +186,8 @@ class Engine:
             return plan.cost if new.side == "BUY" else max(plan.filled, new.quantity)
         return new.price * new.quantity if new.side == "BUY" else new.quantity
 
-    def _accept(self, name: str, new: NewOrder, plan: Plan, time_us: int) -> Order:
-        quantity = new.quantity or plan.filled
+    def _accept(self, name: str, new: NewOrder, plan: Plan, prevention: Prevention, time_us: int) -> Order:
+        quantity = new.quantity or plan.filled + plan.cut
         order = Order(
             account=name,
             symbol=new.symbol,
@@ -175,15 +201,16 @@ class Engine:
             quote_quantity=new.quote_quantity,
             created_us=time_us,
             updated_us=time_us,
+            prevention=prevention,
         )
         self.history.accepted(order)
         return order
 
     def _execute(self, pit: Pit, order: Order, plan: Plan, time_us: int) -> list[EngineEvent]:
         events: list[EngineEvent] = []
-        for prevented in plan.prevented:
-            pit.remove(prevented)
-            events += self._close(prevented, "TRADE_PREVENTION", "EXPIRED_IN_MATCH", time_us)
+        taker_stays = not expires_taker(order.prevention)
+        if taker_stays:
+            events += self._prevent(pit, order, plan, time_us)
         maker_side = opposite(order.side)
         for match in plan.matches:
             trade_id = self.history.next_trade_id(order.symbol)
@@ -194,7 +221,26 @@ class Engine:
                 events += self._fill(match.maker, match.price, match.quantity, trade_id, time_us, maker=True)
                 if not match.maker.is_open:
                     pit.remove(match.maker)
+        if not taker_stays:
+            events += self._prevent(pit, order, plan, time_us)
         return events
+
+    def _prevent(self, pit: Pit, taker: Order, plan: Plan, time_us: int) -> list[EngineEvent]:
+        """Expire what would trade with its own account: orders in the way, the incoming one, or both."""
+        events: list[EngineEvent] = []
+        for maker in plan.prevented:
+            match = prevented_match(taker, maker, self.history.next_match_id(taker.symbol), time_us)
+            self.history.prevented(match)
+            if match.maker_prevented:
+                pit.remove(maker)
+                events += self._expire_in_match(maker, match, match.maker_prevented)
+            if match.taker_prevented:
+                events += self._expire_in_match(taker, match, match.taker_prevented)
+        return events
+
+    def _expire_in_match(self, order: Order, match: PreventedMatch, quantity: Decimal) -> list[EngineEvent]:
+        order.prevented, order.prevented_match_id = quantity, match.match_id
+        return self._close(order, "TRADE_PREVENTION", "EXPIRED_IN_MATCH", match.time_us, prevented=match)
 
     def _settle_rest(self, pit: Pit, order: Order, time_us: int) -> list[EngineEvent]:
         """Queue what may wait; everything else expires."""
@@ -241,13 +287,19 @@ class Engine:
         return events
 
     def _close(
-        self, order: Order, kind: ReportKind, status: Status, time_us: int, request_id: str | None = None
+        self,
+        order: Order,
+        kind: ReportKind,
+        status: Status,
+        time_us: int,
+        request_id: str | None = None,
+        prevented: PreventedMatch | None = None,
     ) -> list[EngineEvent]:
         """End an order that is not filled and release what is still locked for it."""
         rules = self.instruments[order.symbol]
         order.status, order.updated_us = status, time_us
         released, order.locked = order.locked, ZERO
-        events: list[EngineEvent] = [_report(kind, order, time_us, request_id=request_id)]
+        events: list[EngineEvent] = [_report(kind, order, time_us, None, request_id, prevented)]
         if released:
             asset = rules.quote if order.side == "BUY" else rules.base
             events.append(self.accounts.lock(order.account, asset, -released, "released", time_us))
@@ -259,6 +311,11 @@ def _any_resting(pit: Pit) -> bool:
 
 
 def _report(
-    kind: ReportKind, order: Order, time_us: int, execution: Execution | None = None, request_id: str | None = None
+    kind: ReportKind,
+    order: Order,
+    time_us: int,
+    execution: Execution | None = None,
+    request_id: str | None = None,
+    prevented: PreventedMatch | None = None,
 ) -> Report:
-    return Report(kind, replace(order), time_us, request_id or order.client_order_id, execution)
+    return Report(kind, replace(order), time_us, request_id or order.client_order_id, execution, prevented)

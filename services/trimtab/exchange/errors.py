@@ -2,13 +2,107 @@
 
 
 class VenueError(Exception):
-    """A request the exchange refuses: `code` and `text` as Binance sends them, `status` the HTTP status."""
+    """A request the exchange refuses: `code` and `text` as Binance sends them, `status` the HTTP status.
 
-    def __init__(self, code: int, text: str, status: int = 400) -> None:
+    `retry_after_seconds` is how long the client is to stay away; None where that does not help.
+    """
+
+    def __init__(self, code: int, text: str, status: int = 400, retry_after_seconds: int | None = None) -> None:
         super().__init__(f"{code} {text}")
         self.code = code
         self.text = text
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+def too_much_weight(limit: int, interval: str, retry_after_seconds: int) -> VenueError:
+    """An address over its request weight; `interval` such as "1 MINUTE"."""
+    text = (
+        f"Too much request weight used; current limit is {limit} request weight per {interval}. "
+        "Please use WebSocket Streams for live updates to avoid polling the API."
+    )
+    return VenueError(-1003, text, 429, retry_after_seconds)
+
+
+def banned(until_ms: int, retry_after_seconds: int) -> VenueError:
+    """An address that went on after it had been refused."""
+    text = (
+        f"Way too much request weight used; IP banned until {until_ms}. "
+        "Please use WebSocket Streams for live updates to avoid bans."
+    )
+    return VenueError(-1003, text, 418, retry_after_seconds)
+
+
+def too_many_orders(limit: int, interval: str, retry_after_seconds: int) -> VenueError:
+    """An account with too many unfilled orders; `interval` such as "10 SECOND"."""
+    text = f"Too many new orders; current limit is {limit} orders per {interval}."
+    return VenueError(-1015, text, 429, retry_after_seconds)
+
+
+def unsupported(status: int = 400) -> VenueError:
+    """A path, a method or an operation that is not there."""
+    return VenueError(-1020, "This operation is not supported.", status)
+
+
+def too_large() -> VenueError:
+    """A body larger than any endpoint reads."""
+    return VenueError(-1101, "Too many parameters sent for this endpoint.", 413)
+
+
+def unreadable() -> VenueError:
+    """A body that is not what its headers say."""
+    return VenueError(-1102, "A mandatory parameter was not sent, was empty/null, or malformed.")
+
+
+def repeated(parameter: str) -> VenueError:
+    """A parameter sent twice in one place."""
+    return VenueError(-1101, f"Duplicate values for parameter '{parameter}'.")
+
+
+def too_many(expected: int, received: int) -> VenueError:
+    """More parameters than the endpoint has."""
+    return VenueError(-1101, f"Too many parameters; expected '{expected}' and received '{received}'.")
+
+
+def unread(read: int, sent: int) -> VenueError:
+    """Parameters that the endpoint does not read."""
+    text = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
+    return VenueError(-1104, text)
+
+
+def empty(parameter: str) -> VenueError:
+    """A parameter without a value."""
+    return VenueError(-1105, f"Parameter '{parameter}' was empty.")
+
+
+def overflowed(parameter: str) -> VenueError:
+    """A number beyond 64 bits."""
+    return VenueError(-1108, f"Parameter '{parameter}' overflowed.")
+
+
+def invalid_data(parameter: str) -> VenueError:
+    """A value outside of what the parameter means."""
+    return VenueError(-1130, f"Data sent for parameter '{parameter}' is not valid.")
+
+
+def bad_combination() -> VenueError:
+    """Optional parameters that do not go together."""
+    return VenueError(-1128, "Combination of optional parameters invalid.")
+
+
+def interval_too_long(hours: int) -> VenueError:
+    """A look-up over too long a time."""
+    return VenueError(-1127, f"More than {hours} hours between startTime and endTime.")
+
+
+def symbol_repeated() -> VenueError:
+    """A list that names a symbol twice."""
+    return VenueError(-1151, "Symbol is present multiple times in the list.")
+
+
+def iceberg_unsupported() -> VenueError:
+    """An iceberg order; no symbol here allows them."""
+    return VenueError(-2010, "Iceberg orders are not supported for this symbol.")
 
 
 def filter_failure(name: str) -> VenueError:
@@ -66,6 +160,22 @@ def insufficient_balance() -> VenueError:
     return VenueError(-2010, "Account has insufficient balance for requested action.")
 
 
+def too_little_liquidity(*, empty: bool) -> VenueError:
+    """A MARKET order by quote units that finds less than one step in the book."""
+    least = "symbol" if empty else "LOT_SIZE filter"
+    return VenueError(-2010, f"Order book liquidity is less than {least} minimum quantity.")
+
+
+def too_many_open() -> VenueError:
+    """An account with as many open orders as the symbol allows; the matching engine's own refusal."""
+    return VenueError(-2010, "Filter failure: MAX_NUM_ORDERS")
+
+
+def prevention_not_allowed() -> VenueError:
+    """A self-trade prevention mode that the symbol does not allow."""
+    return VenueError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
+
+
 def would_take() -> VenueError:
     """A LIMIT_MAKER order that would match at once."""
     return VenueError(-2010, "Order would immediately match and take.")
@@ -103,7 +213,7 @@ def key_unknown() -> VenueError:
 
 def window_too_wide() -> VenueError:
     """A recvWindow over a minute."""
-    return VenueError(-1131, "recvWindow must be less than 60000")
+    return VenueError(-1131, "'recvWindow' must be less than 60000.")
 
 
 def bad_response_type() -> VenueError:

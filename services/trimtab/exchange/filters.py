@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from trimtab.exchange.average import AVERAGE_MINUTES
 from trimtab.exchange.book import ZERO
-from trimtab.exchange.errors import filter_failure, market_closed
+from trimtab.exchange.errors import filter_failure, market_closed, too_many_open
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.orders import NewOrder
 
@@ -13,9 +14,9 @@ from trimtab.exchange.orders import NewOrder
 def check(order: NewOrder, rules: Instrument, reference: Decimal | None, open_orders: int) -> None:
     """Hold an order against every filter of its symbol.
 
-    `reference` is the price of the moment (quote per base), None while the book is empty; it stands for Binance's
-    5-minute average in PERCENT_PRICE_BY_SIDE and in the notional of a MARKET order.
-    Raises VenueError -1013 naming the first filter that fails.
+    `reference` (quote per base) is the average of the last five minutes' trades, the price of PERCENT_PRICE_BY_SIDE
+    and of a MARKET order's notional; None while nobody knows a price.
+    Raises VenueError -1013 naming the first filter that fails; -2010 for MAX_NUM_ORDERS, as there.
     """
     if order.type != "MARKET":
         _check_price(order, rules, reference)
@@ -23,7 +24,7 @@ def check(order: NewOrder, rules: Instrument, reference: Decimal | None, open_or
         _check_quantity(order, rules)
     _check_notional(order, rules, reference)
     if order.type != "MARKET" and open_orders >= rules.max_open_orders:
-        raise filter_failure("MAX_NUM_ORDERS")
+        raise too_many_open()
 
 
 def _check_price(order: NewOrder, rules: Instrument, reference: Decimal | None) -> None:
@@ -83,7 +84,7 @@ def described(rules: Instrument) -> list[Mapping[str, Any]]:
             "bidMultiplierDown": down,
             "askMultiplierUp": up,
             "askMultiplierDown": down,
-            "avgPriceMins": 5,
+            "avgPriceMins": AVERAGE_MINUTES,
         },
         {
             "filterType": "NOTIONAL",
@@ -91,7 +92,7 @@ def described(rules: Instrument) -> list[Mapping[str, Any]]:
             "applyMinToMarket": True,
             "maxNotional": fixed(rules.max_notional),
             "applyMaxToMarket": False,
-            "avgPriceMins": 5,
+            "avgPriceMins": AVERAGE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.max_open_orders},
     ]

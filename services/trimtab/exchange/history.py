@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from trimtab.exchange.orders import BalanceChange, Execution, Order
+from trimtab.exchange.orders import BalanceChange, Execution, Order, PreventedMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,12 @@ class History:
         self.transfers: list[Transfer] = []
         self._orders: defaultdict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         self._executions: defaultdict[tuple[str, str], list[Execution]] = defaultdict(list)
+        self._prevented: defaultdict[tuple[str, str], list[PreventedMatch]] = defaultdict(list)
         self._by_client_id: dict[tuple[str, str, str], Order] = {}
         self._open: defaultdict[tuple[str, str], dict[int, Order]] = defaultdict(dict)
         self._last_order_id: defaultdict[str, int] = defaultdict(lambda: first_id - 1)
         self._last_trade_id: defaultdict[str, int] = defaultdict(lambda: first_id - 1)
+        self._next_match_id: defaultdict[str, int] = defaultdict(int)
 
     def next_order_id(self, symbol: str) -> int:
         """A fresh order id."""
@@ -40,6 +42,11 @@ class History:
         self._last_trade_id[symbol] += 1
         return self._last_trade_id[symbol]
 
+    def next_match_id(self, symbol: str) -> int:
+        """A fresh id of a prevented match."""
+        self._next_match_id[symbol] += 1
+        return self._next_match_id[symbol] - 1
+
     def accepted(self, order: Order) -> None:
         """Keep a new order. It becomes the one its client id names."""
         key = order.account, order.symbol
@@ -50,6 +57,10 @@ class History:
     def executed(self, execution: Execution) -> None:
         """Keep a fill."""
         self._executions[execution.account, execution.symbol].append(execution)
+
+    def prevented(self, match: PreventedMatch) -> None:
+        """Keep a match that was prevented."""
+        self._prevented[match.account, match.symbol].append(match)
 
     def transferred(self, change: BalanceChange) -> None:
         """Keep a deposit or withdrawal."""
@@ -64,6 +75,8 @@ class History:
                 other.accepted(replace(order))
         for key, executions in self._executions.items():
             other._executions[key] = list(executions)
+        for key, matches in self._prevented.items():
+            other._prevented[key] = list(matches)
         other.transfers = list(self.transfers)
         return other
 
@@ -101,3 +114,7 @@ class History:
     def executions(self, account: str, symbol: str) -> list[Execution]:
         """All fills of an account on a symbol, by trade id."""
         return self._executions[account, symbol]
+
+    def prevented_matches(self, account: str, symbol: str) -> list[PreventedMatch]:
+        """All matches of an account with itself that were prevented on a symbol, by id."""
+        return self._prevented[account, symbol]

@@ -6,14 +6,24 @@ Ticks, steps and minimum notionals are those Binance spot published for these pa
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 MIN_UNIT = Decimal("0.00000001")
 """The smallest amount of any asset: balances, fees and quote amounts have 8 decimals."""
 
 
+Prevention = Literal["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
+"""What becomes of an order that would trade with an order of its own account; the incoming order's mode decides."""
+
+PREVENTIONS: tuple[Prevention, ...] = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH")
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One symbol's rules. `tick` and `step` in quote and base units; notionals in quote units."""
+    """One symbol's rules. `tick` and `step` in quote and base units; notionals in quote units.
+
+    `prevention` is the self-trade prevention of an order that names none, `preventions` are those it may name.
+    """
 
     symbol: str
     base: str
@@ -28,6 +38,8 @@ class Instrument:
     percent_up: Decimal = Decimal(5)
     percent_down: Decimal = Decimal("0.2")
     max_open_orders: int = 200
+    prevention: Prevention = "EXPIRE_MAKER"
+    preventions: tuple[Prevention, ...] = PREVENTIONS
 
 
 CASH = "USDT"

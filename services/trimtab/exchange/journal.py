@@ -7,7 +7,8 @@ that it is about leaves. Kinds:
 - `account`: an account's name and terms (never its secret);
 - `request`: an accepted request, as asked; `rejected`: a refused one, with code and text;
 - `order`: an order's state after a report; `execution`: one fill; `balance`: one balance after a change;
-- `fault`: a fault that struck, and what it struck; `fault_over`: the end of one that lasted.
+- `fault`: a fault that struck, and what it struck; `fault_over`: the end of one that lasted;
+- `limited`: a request that was turned away, whose, and what it asked.
 
 `read_journal` gives it all back: the oracle of reliability tests.
 """
@@ -89,7 +90,7 @@ class JournalContents:
 
     `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are
     (free, locked) by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`,
-    `faults_over`, `requests` and `rejected` are the lines as written.
+    `faults_over`, `requests`, `rejected` and `limited` are the lines as written.
     """
 
     accounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class JournalContents:
     faults_over: list[Mapping[str, Any]] = field(default_factory=list)
     requests: list[Mapping[str, Any]] = field(default_factory=list)
     rejected: list[Mapping[str, Any]] = field(default_factory=list)
+    limited: list[Mapping[str, Any]] = field(default_factory=list)
 
     def executions_of(self, account: str) -> list[Execution]:
         """One account's fills, in order."""
@@ -160,6 +162,8 @@ def _take(contents: JournalContents, line: dict[str, Any]) -> None:
         contents.requests.append(line)
     elif kind == "rejected":
         contents.rejected.append(line)
+    elif kind == "limited":
+        contents.limited.append(line)
 
 
 def _read(line: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:

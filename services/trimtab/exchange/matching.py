@@ -18,6 +18,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from trimtab.exchange.book import ZERO
+from trimtab.exchange.instruments import Prevention
 from trimtab.exchange.liquidity import Liquidity, Side
 from trimtab.exchange.market import Trade
 from trimtab.exchange.orders import Order
@@ -39,12 +40,16 @@ class Match:
 
 @dataclass(slots=True)
 class Plan:
-    """What an incoming order would do: its matches in order, and its own account's orders standing in its way."""
+    """What an incoming order would do: its matches in order, and its own account's orders standing in its way.
+
+    `cut` is what it could have bought or sold, for the quote units it had left, where it met an own order and ends.
+    """
 
     matches: list[Match]
     prevented: list[Order]
     filled: Decimal = ZERO
     cost: Decimal = ZERO
+    cut: Decimal = ZERO
 
     def add(self, price: Decimal, quantity: Decimal, maker: Order | None) -> None:
         """Append a match and count it."""
@@ -75,28 +80,39 @@ class Pit:
         best = next(self._offers(opposite(side)), None)
         return best is not None and _reaches(side, price, best[0])
 
-    def plan(self, side: Side, account: str, limit: Decimal | None, quantity: Decimal) -> Plan:
+    def offers(self, side: Side) -> bool:
+        """Whether an order of this side would find anything at all."""
+        return next(self._offers(opposite(side)), None) is not None
+
+    def plan(self, side: Side, account: str, limit: Decimal | None, quantity: Decimal, prevention: Prevention) -> Plan:
         """Walk the offers for up to `quantity` (base units), not past `limit`."""
         plan = Plan([], [])
         for price, offered, maker in self._offers(opposite(side)):
             if plan.filled >= quantity or (limit is not None and not _reaches(side, limit, price)):
                 break
-            if maker is not None and maker.account == account:
+            if maker is not None and maker.account == account and prevention != "NONE":
                 plan.prevented.append(maker)
-                continue
+                if prevention == "EXPIRE_MAKER":
+                    continue
+                break
             plan.add(price, min(offered, quantity - plan.filled), maker)
         return plan
 
-    def plan_cost(self, side: Side, account: str, quote_quantity: Decimal, step: Decimal) -> Plan:
+    def plan_cost(
+        self, side: Side, account: str, quote_quantity: Decimal, step: Decimal, prevention: Prevention
+    ) -> Plan:
         """Walk the offers for up to `quote_quantity` (quote units), in whole steps."""
         plan = Plan([], [])
         for price, offered, maker in self._offers(opposite(side)):
             affordable = (quote_quantity - plan.cost) // (price * step) * step
             if affordable <= 0:
                 break
-            if maker is not None and maker.account == account:
+            if maker is not None and maker.account == account and prevention != "NONE":
                 plan.prevented.append(maker)
-                continue
+                if prevention == "EXPIRE_MAKER":
+                    continue
+                plan.cut = affordable
+                break
             plan.add(price, min(offered, affordable), maker)
         return plan
 

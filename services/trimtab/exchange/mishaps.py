@@ -93,7 +93,8 @@ class Mishaps:
 
 async def _asked(request: web.Request) -> str:
     """What a request asked, for the journal: query and body without the signature."""
-    return signed_part(request.query_string, await request.text())
+    query, body = request.raw_path.partition("?")[2], await request.read()
+    return signed_part(query, body.decode("utf-8", "replace")).encode("utf-8", "replace").decode()
 
 
 async def _carried_out(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from trimtab.exchange.book import ZERO
+from trimtab.exchange.instruments import Prevention
 from trimtab.exchange.liquidity import Side
 
 OrderType = Literal["LIMIT", "LIMIT_MAKER", "MARKET"]
@@ -17,7 +18,10 @@ OPEN: frozenset[Status] = frozenset({"NEW", "PARTIALLY_FILLED"})
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """What a client asks for. Exactly one of `quantity` (base) and `quote_quantity` (MARKET only) is positive."""
+    """What a client asks for. Exactly one of `quantity` (base) and `quote_quantity` (MARKET only) is positive.
+
+    `prevention` None is the symbol's own.
+    """
 
     symbol: str
     side: Side
@@ -27,12 +31,15 @@ class NewOrder:
     quote_quantity: Decimal = ZERO
     price: Decimal = ZERO
     time_in_force: TimeInForce = "GTC"
+    prevention: Prevention | None = None
 
 
 @dataclass(slots=True)
 class Order:
     """An accepted order. `ahead` is the published quantity at its price that stands before it; `locked` is what is
     still held for it (quote units for a buy, base for a sell); ids count per symbol, as on the real exchange.
+    `prevented` is the quantity that expired because it would have met the account's own order, in the match of
+    `prevented_match_id`.
     """
 
     account: str
@@ -52,6 +59,9 @@ class Order:
     executed_quote: Decimal = ZERO
     locked: Decimal = ZERO
     ahead: Decimal = ZERO
+    prevention: Prevention = "EXPIRE_MAKER"
+    prevented: Decimal = ZERO
+    prevented_match_id: int | None = None
 
     @property
     def leaves(self) -> Decimal:
@@ -84,6 +94,27 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class PreventedMatch:
+    """A trade of an account with itself that did not happen; ids count per symbol, from 0.
+
+    `quantity` (base units) would have traded at `price`; `taker_prevented` and `maker_prevented` expired instead, zero
+    for the order that stays.
+    """
+
+    account: str
+    symbol: str
+    match_id: int
+    taker_order_id: int
+    maker_order_id: int
+    prevention: Prevention
+    price: Decimal
+    quantity: Decimal
+    taker_prevented: Decimal
+    maker_prevented: Decimal
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """An order's state after something happened to it; `order` is a copy of that moment.
 
@@ -95,6 +126,12 @@ class Report:
     time_us: int
     client_order_id: str
     execution: Execution | None = None
+    prevented: PreventedMatch | None = None
+
+    @property
+    def is_first_fill(self) -> bool:
+        """Whether the order had traded nothing before."""
+        return self.execution is not None and self.order.executed == self.execution.quantity
 
 
 @dataclass(frozen=True, slots=True)

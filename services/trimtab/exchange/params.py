@@ -5,18 +5,23 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
 
 from trimtab.exchange import errors
-from trimtab.exchange.book import ZERO
 from trimtab.exchange.errors import VenueError
-from trimtab.exchange.liquidity import Side
-from trimtab.exchange.orders import NewOrder, TimeInForce
+from trimtab.exchange.instruments import MIN_UNIT
 
-_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
-_INTEGER = re.compile(r"[0-9]{1,19}")
-_CLIENT_ID = re.compile(r"[a-zA-Z0-9\-_.:/]{1,36}")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_INTEGER = re.compile(r"[0-9]{1,20}", re.ASCII)
+_CLIENT_ID = re.compile(r"[a-zA-Z0-9\-_.:/]{1,36}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Z0-9_\-.]{1,50}", re.ASCII)
+_LEGAL_INTEGER = "^[0-9]{1,20}$"
+_LEGAL_SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
+_LEGAL_SYMBOLS = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
+_SYMBOLS = re.compile(r'\[("[A-Z0-9_\-.]{1,50}"(,"[A-Z0-9_\-.]{1,50}")*)?\]', re.ASCII)
 _DECIMALS_MAX = 8
+_LONG_MAX = 2**63 - 1
+_MICROSECONDS_MIN = 10**14
+"""A time from here on is in microseconds, below in milliseconds (of the year 5138)."""
 
 
 def fresh_client_id() -> str:
@@ -24,14 +29,36 @@ def fresh_client_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+def whole(name: str, value: str) -> int:
+    """A whole number of 64 bits.
+
+    Raises VenueError -1100 or -1108.
+    """
+    if not _INTEGER.fullmatch(value):
+        raise errors.illegal_characters(name, _LEGAL_INTEGER)
+    number = int(value)
+    if number > _LONG_MAX:
+        raise errors.overflowed(name)
+    return number
+
+
+def instant_us(name: str, value: str) -> int:
+    """A time that is sent in milliseconds or in microseconds, in microseconds.
+
+    Raises VenueError -1100 or -1108.
+    """
+    number = whole(name, value)
+    return number if number >= _MICROSECONDS_MIN else number * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Params:
-    """One request's parameters, by name."""
+    """One request's parameters, by name; none is empty."""
 
     values: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        """A parameter, None if absent or empty."""
+        """A parameter, None if absent."""
         return self.values.get(name) or None
 
     def needed(self, name: str) -> str:
@@ -44,17 +71,58 @@ class Params:
             raise errors.mandatory(name)
         return value
 
+    def symbol(self) -> str:
+        """The mandatory `symbol`.
+
+        Raises VenueError -1102 or -1100; whether it is listed others know.
+        """
+        value = self.needed("symbol")
+        if not _SYMBOL.fullmatch(value):
+            raise errors.illegal_characters("symbol", _LEGAL_SYMBOL)
+        return value
+
+    def symbols(self) -> list[str] | None:
+        """The list `symbols`, None if absent.
+
+        Raises VenueError -1128 (beside `symbol`), -1100 or -1151.
+        """
+        value = self.text("symbols")
+        if value is None:
+            return None
+        if self.text("symbol") is not None:
+            raise errors.bad_combination()
+        if not _SYMBOLS.fullmatch(value):
+            raise errors.illegal_characters("symbols", _LEGAL_SYMBOLS)
+        found = [name for name in value.strip("[]").replace('"', "").split(",") if name]
+        if len(set(found)) < len(found):
+            raise errors.symbol_repeated()
+        return found
+
+    def flag(self, name: str) -> bool:
+        """A boolean, false if absent.
+
+        Raises VenueError -1130.
+        """
+        value = self.text(name)
+        if value not in {None, "true", "false"}:
+            raise errors.invalid_data(name)
+        return value == "true"
+
     def integer(self, name: str) -> int | None:
         """A whole number, None if absent.
 
-        Raises VenueError -1100.
+        Raises VenueError -1100 or -1108.
         """
         value = self.text(name)
-        if value is None:
-            return None
-        if not _INTEGER.fullmatch(value):
-            raise errors.illegal_characters(name, "^[0-9]{1,20}$")
-        return int(value)
+        return None if value is None else whole(name, value)
+
+    def time_us(self, name: str) -> int | None:
+        """A time in microseconds, None if absent; sent in milliseconds or microseconds.
+
+        Raises VenueError -1100 or -1108.
+        """
+        value = self.text(name)
+        return None if value is None else instant_us(name, value)
 
     def limit(self, default: int, largest: int) -> int:
         """The `limit` of a list.
@@ -63,13 +131,14 @@ class Params:
         """
         found = self.integer("limit")
         if found == 0:
-            raise VenueError(-1130, "Data sent for parameter 'limit' is not valid.")
+            raise errors.invalid_data("limit")
         return min(default if found is None else found, largest)
 
     def decimal(self, name: str) -> Decimal | None:
         """A positive amount, None if absent.
 
-        Raises VenueError -1100 (not a number), -1111 (more than 8 decimals) or -1013 (zero).
+        Raises VenueError -1100 (not a number), -1111 (more than 8 decimals), -1108 (beyond 64 bits of the smallest
+        unit) or -1013 (zero).
         """
         value = self.text(name)
         if value is None:
@@ -79,9 +148,11 @@ class Params:
         if len(value.partition(".")[2].rstrip("0")) > _DECIMALS_MAX:
             raise errors.too_precise(name)
         amount = Decimal(value)
+        if amount.scaleb(_DECIMALS_MAX) > _LONG_MAX:
+            raise errors.overflowed(name)
         if not amount:
             raise VenueError(-1013, f"Invalid {name}.")
-        return amount
+        return amount.quantize(MIN_UNIT) if len(value.partition(".")[2]) > _DECIMALS_MAX else amount
 
     def client_id(self, name: str) -> str | None:
         """A client order id, None if absent.
@@ -98,55 +169,7 @@ class Params:
 
         Raises VenueError -1102 without either.
         """
-        order_id, client_id = self.integer("orderId"), self.text("origClientOrderId")
+        order_id, client_id = self.integer("orderId"), self.client_id("origClientOrderId")
         if order_id is None and client_id is None:
             raise errors.either_mandatory("origClientOrderId", "orderId")
         return order_id, client_id
-
-
-def new_order(params: Params) -> NewOrder:
-    """The order a POST /api/v3/order asks for.
-
-    Raises VenueError -1102, -1106, -1100, -1111, -1115, -1116, -1117 or -1013.
-    """
-    symbol, side, kind = params.needed("symbol"), params.needed("side"), params.needed("type")
-    if side not in {"BUY", "SELL"}:
-        raise VenueError(-1117, "Invalid side.")
-    client_id = params.client_id("newClientOrderId") or fresh_client_id()
-    if kind == "MARKET":
-        return _market_order(params, symbol, cast("Side", side), client_id)
-    if kind not in {"LIMIT", "LIMIT_MAKER"}:
-        raise VenueError(-1116, "Invalid orderType.")
-    force = params.text("timeInForce")
-    if kind == "LIMIT" and force is None:
-        raise errors.mandatory("timeInForce")
-    if kind == "LIMIT_MAKER" and force is not None:
-        raise errors.not_required("timeInForce")
-    if force not in {"GTC", "IOC", "FOK", None}:
-        raise VenueError(-1115, "Invalid timeInForce.")
-    if params.text("quoteOrderQty") is not None:
-        raise errors.not_required("quoteOrderQty")
-    quantity, price = params.decimal("quantity"), params.decimal("price")
-    if quantity is None or price is None:
-        raise errors.mandatory("quantity" if quantity is None else "price")
-    return NewOrder(
-        symbol,
-        cast("Side", side),
-        "LIMIT" if kind == "LIMIT" else "LIMIT_MAKER",
-        client_id,
-        quantity,
-        price=price,
-        time_in_force=cast("TimeInForce", force or "GTC"),
-    )
-
-
-def _market_order(params: Params, symbol: str, side: Side, client_id: str) -> NewOrder:
-    for name in ("price", "timeInForce"):
-        if params.text(name) is not None:
-            raise errors.not_required(name)
-    quantity, quote_quantity = params.decimal("quantity"), params.decimal("quoteOrderQty")
-    if quantity is None and quote_quantity is None:
-        raise errors.either_mandatory("quantity", "quoteOrderQty")
-    if quantity is not None and quote_quantity is not None:
-        raise VenueError(-1128, "Combination of optional parameters invalid.")
-    return NewOrder(symbol, side, "MARKET", client_id, quantity or ZERO, quote_quantity or ZERO)

@@ -1,6 +1,6 @@
 """REST endpoints that anyone may ask: time, rules, books, tickers, candles."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 
 import orjson
@@ -8,11 +8,15 @@ from aiohttp import web
 
 from trimtab.exchange import errors, wire
 from trimtab.exchange.book import ZERO
+from trimtab.exchange.endpoints import endpoint_of
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.filters import fixed
 from trimtab.exchange.market import Level
 from trimtab.exchange.params import Params
+from trimtab.exchange.request import FORM, check, read
 from trimtab.exchange.venue import Venue
+
+Answering = Callable[[Params], web.Response]
 
 _DEPTH, _DEPTH_MAX = 100, 5000
 _KLINES, _KLINES_MAX = 500, 1000
@@ -29,7 +33,22 @@ def answer(body: object, status: int = 200) -> web.Response:
 
 def refusal(error: VenueError) -> web.Response:
     """A refused request's answer."""
-    return answer({"code": error.code, "msg": error.text}, error.status)
+    refused = answer({"code": error.code, "msg": error.text}, error.status)
+    if error.retry_after_seconds is not None:
+        refused.headers["Retry-After"] = str(error.retry_after_seconds)
+    return refused
+
+
+async def sent(request: web.Request) -> tuple[Params, str, str]:
+    """A request's parameters, and its query and body as they came; bytes that are no UTF-8 come as surrogates.
+
+    Raises VenueError -1101.
+    """
+    query = request.raw_path.partition("?")[2]
+    body = (await request.read()).decode("utf-8", "surrogateescape")
+    is_form = request.method not in {"GET", "HEAD"} and request.content_type == FORM
+    endpoint = endpoint_of(request.method, request.path)
+    return Params(read(endpoint, query, body if is_form else "")), query, body
 
 
 class PublicRest:
@@ -41,18 +60,18 @@ class PublicRest:
     def routes(self) -> Iterable[web.RouteDef]:
         """All of them."""
         return (
-            web.get("/api/v3/ping", self._ping),
-            web.get("/api/v3/time", self._time),
-            web.get("/api/v3/exchangeInfo", self._exchange_info),
-            web.get("/api/v3/depth", self._depth),
-            web.get("/api/v3/ticker/24hr", self._day),
-            web.get("/api/v3/ticker/bookTicker", self._best),
-            web.get("/api/v3/klines", self._klines),
-            web.get("/sapi/v1/system/status", self._status),
+            web.get("/api/v3/ping", _checked(self._ping)),
+            web.get("/api/v3/time", _checked(self._time)),
+            web.get("/api/v3/exchangeInfo", _checked(self._exchange_info)),
+            web.get("/api/v3/depth", _checked(self._depth)),
+            web.get("/api/v3/ticker/24hr", _checked(self._day)),
+            web.get("/api/v3/ticker/bookTicker", _checked(self._best)),
+            web.get("/api/v3/klines", _checked(self._klines)),
+            web.get("/sapi/v1/system/status", _checked(self._status)),
         )
 
     def _symbol(self, params: Params) -> str:
-        symbol = params.needed("symbol")
+        symbol = params.symbol()
         if symbol not in self._venue.engine.instruments:
             raise errors.invalid_symbol()
         return symbol
@@ -60,53 +79,43 @@ class PublicRest:
     def _symbols(self, params: Params) -> list[str]:
         """What a question about one, some or all symbols names.
 
-        Raises VenueError for a symbol that is not listed and for a list that is no JSON.
+        Raises VenueError for a symbol that is not listed and for a list that is none.
         """
-        listed = self._venue.engine.instruments
-        if params.text("symbol"):
-            return [self._symbol(params)]
-        text = params.text("symbols")
-        if text is None:
-            return sorted(listed)
-        try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise errors.illegal_characters("symbols", "JSON array of symbols") from error
-        if not isinstance(found, list) or not all(isinstance(symbol, str) for symbol in found):
-            raise errors.illegal_characters("symbols", "JSON array of symbols")
-        if not set(found) <= listed.keys():
+        listed, named = self._venue.engine.instruments, params.symbols()
+        if named is None:
+            return [self._symbol(params)] if params.text("symbol") else sorted(listed)
+        if not set(named) <= listed.keys():
             raise errors.invalid_symbol()
-        return found
+        return named
 
-    async def _ping(self, _: web.Request) -> web.Response:
+    def _ping(self, _: Params) -> web.Response:
         return answer({})
 
-    async def _time(self, _: web.Request) -> web.Response:
-        return answer({"serverTime": self._venue.server_ms()})
+    def _time(self, _: Params) -> web.Response:
+        return answer({"serverTime": self._venue.server_us() // 1000})
 
-    async def _status(self, _: web.Request) -> web.Response:
+    def _status(self, _: Params) -> web.Response:
         if self._venue.maintenance:
             return answer({"status": 1, "msg": "system_maintenance"})
         return answer({"status": 0, "msg": "normal"})
 
-    async def _exchange_info(self, request: web.Request) -> web.Response:
+    def _exchange_info(self, params: Params) -> web.Response:
         rules, halted = self._venue.engine.instruments, self._venue.engine.halted
         symbols = [
             wire.symbol_info(rules[symbol]) | {"status": halted.get(symbol, "TRADING")}
-            for symbol in self._symbols(Params(request.query))
+            for symbol in self._symbols(params)
         ]
         return answer(
             {
                 "timezone": "UTC",
-                "serverTime": self._venue.server_ms(),
-                "rateLimits": wire.RATE_LIMITS,
+                "serverTime": self._venue.server_us() // 1000,
+                "rateLimits": self._venue.meters.limits.shown(),
                 "exchangeFilters": [],
                 "symbols": symbols,
             }
         )
 
-    async def _depth(self, request: web.Request) -> web.Response:
-        params = Params(request.query)
+    def _depth(self, params: Params) -> web.Response:
         book = self._venue.engine.pits[self._symbol(params)].liquidity.book
         count = params.limit(_DEPTH, _DEPTH_MAX)
         bids, asks = wire.levels(book.bids.top(count)), wire.levels(book.asks.top(count))
@@ -117,8 +126,7 @@ class PublicRest:
         nothing: Level = (ZERO, ZERO)
         return next(iter(book.bids.top(1)), nothing), next(iter(book.asks.top(1)), nothing)
 
-    async def _day(self, request: web.Request) -> web.Response:
-        params = Params(request.query)
+    def _day(self, params: Params) -> web.Response:
         now_us = self._venue.now_us()
         rows = []
         for symbol in self._symbols(params):
@@ -127,8 +135,7 @@ class PublicRest:
                 rows.append(wire.day_ticker(symbol, day, self._best_of(symbol), now_us))
         return answer(rows[0] if params.text("symbol") and rows else rows)
 
-    async def _best(self, request: web.Request) -> web.Response:
-        params = Params(request.query)
+    def _best(self, params: Params) -> web.Response:
         rows = []
         for symbol in self._symbols(params):
             (bid, bid_size), (ask, ask_size) = self._best_of(symbol)
@@ -143,22 +150,31 @@ class PublicRest:
             )
         return answer(rows[0] if params.text("symbol") else rows)
 
-    async def _klines(self, request: web.Request) -> web.Response:
-        params = Params(request.query)
+    def _klines(self, params: Params) -> web.Response:
         symbol, interval = self._symbol(params), params.needed("interval")
         if interval not in _MINUTES:
             raise VenueError(-1120, "Invalid interval.")
         interval_us = _MINUTES[interval] * 60_000_000
-        start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+        start_us, end_us = params.time_us("startTime"), params.time_us("endTime")
         candles = [
             candle
             for candle in self._venue.tapes[symbol].candles(interval_us, self._venue.now_us())
-            if (start_ms is None or candle.open_us >= start_ms * 1000)
-            and (end_ms is None or candle.open_us <= end_ms * 1000)
+            if (start_us is None or candle.open_us >= start_us) and (end_us is None or candle.open_us <= end_us)
         ]
         limit = params.limit(_KLINES, _KLINES_MAX)
-        chosen = candles[:limit] if start_ms is not None else candles[-limit:]
+        chosen = candles[:limit] if start_us is not None else candles[-limit:]
         return answer([wire.kline(candle, interval_us) for candle in chosen])
+
+
+def _checked(handler: Answering) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that gets parameters which are all there, filled and known."""
+
+    async def checked(request: web.Request) -> web.Response:
+        params, _, _ = await sent(request)
+        check(endpoint_of(request.method, request.path), params.values)
+        return handler(params)
+
+    return checked
 
 
 def decimal_text(value: Decimal) -> str:

@@ -9,12 +9,12 @@ from itertools import chain
 from aiohttp import web
 
 from trimtab.exchange.controls import Controls
-from trimtab.exchange.errors import VenueError
+from trimtab.exchange.gate import Gate
 from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.misconduct import Misconduct
-from trimtab.exchange.mishaps import Handler, Mishaps
+from trimtab.exchange.mishaps import Mishaps
 from trimtab.exchange.recorded import TapeError
-from trimtab.exchange.rest import PublicRest, refusal
+from trimtab.exchange.rest import PublicRest
 from trimtab.exchange.schedule import schedule
 from trimtab.exchange.sockets import Sockets
 from trimtab.exchange.trading import TradingRest
@@ -37,7 +37,7 @@ class _Server:
 
     def application(self) -> web.Application:
         """The aiohttp application; the market runs while it does."""
-        application = web.Application(middlewares=[_refusals, Mishaps(self._venue).middleware])
+        application = web.Application(middlewares=[Gate(self._venue).pass_on, Mishaps(self._venue).middleware])
         controls = Controls(self._venue, self._misconduct)
         for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), controls):
             application.router.add_routes(part.routes())
@@ -91,14 +91,6 @@ class _Server:
         for at, fault in schedule(seed, sorted(self._venue.engine.instruments)):
             await asyncio.sleep(max(0.0, start + at - loop.time()))
             self._misconduct.arm(fault)
-
-
-@web.middleware
-async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except VenueError as error:
-        return refusal(error)
 
 
 async def start(

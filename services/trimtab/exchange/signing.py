@@ -1,16 +1,19 @@
-"""Who sent a request: API key, HMAC signature, timestamp and recvWindow (Binance spot API, "Endpoint security")."""
+"""Who sent a request: API key, HMAC signature, timestamp and recvWindow (Binance spot API, "Request Security")."""
 
 import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from trimtab.exchange import errors
+from trimtab.exchange.params import instant_us
 
-_RECV_WINDOW_MS = 5000
-_RECV_WINDOW_MS_MAX = 60_000
-_AHEAD_MS_MAX = 1000
+_RECV_WINDOW_MS = Decimal(5000)
+_RECV_WINDOW_MS_MAX = Decimal(60_000)
+_RECV_WINDOW = re.compile(r"[0-9]{1,20}(\.[0-9]{1,3})?", re.ASCII)
+_AHEAD_US_MAX = 1_000_000
 _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
 
 
@@ -24,8 +27,8 @@ class Credentials:
 
 
 def signature(payload: str, secret: str) -> str:
-    """HMAC-SHA256 of the payload, hexadecimal."""
-    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    """HMAC-SHA256 of the payload, hexadecimal. Bytes that are no UTF-8 stand in the payload as surrogates."""
+    return hmac.new(secret.encode(), payload.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
 def signed_part(query: str, body: str) -> str:
@@ -52,6 +55,11 @@ class Keys:
         if self._by_key.setdefault(credentials.api_key, credentials) != credentials:
             raise ValueError(f"api key of {credentials.account}: {self._by_key[credentials.api_key].account} has it")
 
+    def account(self, api_key: str | None) -> str | None:
+        """Whose key it is, whether or not anything is signed with it; None if nobody's."""
+        found = self._by_key.get(api_key or "")
+        return found.account if found is not None else None
+
     def known(self, api_key: str | None) -> Credentials:
         """The credentials of an API key.
 
@@ -64,36 +72,44 @@ class Keys:
             raise errors.key_unknown()
         return found
 
-    def check(self, api_key: str | None, params: Mapping[str, object], payload: str, server_ms: int) -> str:
-        """The account that signed `payload`; `params` are the request's.
+    def check(self, api_key: str | None, params: Mapping[str, object], payload: str, server_us: int) -> str:
+        """The account that signed `payload`; `params` are the request's, `server_us` is server time.
 
-        Raises VenueError -2014, -2015, -1102, -1131, -1021 or -1022, in this order.
+        Raises VenueError -2014, -2015, -1102, -1105, -1100, -1108, -1131, -1021 or -1022.
         """
         credentials = self.known(api_key)
-        timestamp = _milliseconds(params, "timestamp")
-        if timestamp is None:
-            raise errors.mandatory("timestamp")
-        given = params.get("signature")
-        if not given:
-            raise errors.mandatory("signature")
-        window = _milliseconds(params, "recvWindow")
-        window = _RECV_WINDOW_MS if window is None else window
-        if window > _RECV_WINDOW_MS_MAX:
-            raise errors.window_too_wide()
-        if timestamp >= server_ms + _AHEAD_MS_MAX:
+        timestamp_us = instant_us("timestamp", _sent(params, "timestamp"))
+        given = _sent(params, "signature")
+        window_us = _window_us(params.get("recvWindow"))
+        if timestamp_us >= server_us + _AHEAD_US_MAX:
             raise errors.ahead_of_server()
-        if server_ms - timestamp > window:
+        if server_us - timestamp_us > window_us:
             raise errors.outside_window()
-        if not hmac.compare_digest(signature(payload, credentials.secret), str(given)):
+        expected = signature(payload, credentials.secret).encode()
+        if not hmac.compare_digest(expected, given.lower().encode("utf-8", "replace")):
             raise errors.bad_signature()
         return credentials.account
 
 
-def _milliseconds(params: Mapping[str, object], name: str) -> int | None:
+def _sent(params: Mapping[str, object], name: str) -> str:
     value = params.get(name)
-    if value is None or value == "":
-        return None
+    if value is None:
+        raise errors.mandatory(name)
+    if value == "":
+        raise errors.empty(name)
+    return str(value)
+
+
+def _window_us(value: object) -> Decimal:
+    """`recvWindow` in microseconds: milliseconds with up to three decimals, five seconds if not sent."""
+    if value is None:
+        return _RECV_WINDOW_MS * 1000
     text = str(value)
-    if not re.fullmatch(r"\d{1,19}", text):
-        raise errors.illegal_characters(name, "^[0-9]{1,20}$")
-    return int(text)
+    if not text:
+        raise errors.empty("recvWindow")
+    if not _RECV_WINDOW.fullmatch(text):
+        raise errors.illegal_characters("recvWindow", "^([0-9]{1,20})(\\.[0-9]{1,3})?$")
+    window_ms = Decimal(text)
+    if window_ms > _RECV_WINDOW_MS_MAX:
+        raise errors.window_too_wide()
+    return window_ms * 1000

@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
-from trimtab.exchange.errors import VenueError
+from trimtab.exchange.clock import wall_us
+from trimtab.exchange.endpoints import SOCKET_WEIGHTS
+from trimtab.exchange.errors import VenueError, unsupported
 from trimtab.exchange.faults import Audience
 from trimtab.exchange.signing import sorted_part
 from trimtab.exchange.streams import Connection
@@ -44,6 +46,7 @@ class Sockets:
         return await self._serve(request, "market", self._stream_request, names, combined=True)
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
+        self._venue.meters.requests.charge(request.remote or "", SOCKET_WEIGHTS["connect"], wall_us())
         return await self._serve(request, "user", self._api_request, ())
 
     async def _serve(
@@ -60,7 +63,7 @@ class Sockets:
             await socket.prepare(request)
         except ConnectionResetError:  # the client went before it was let in
             return socket
-        connection = Connection(socket, audience, combined=combined)
+        connection = Connection(socket, audience, request.remote or "", combined=combined)
         hub = self._venue.hub
         hub.connections.add(connection)
         hub.subscribe(connection, names)
@@ -90,27 +93,29 @@ class Sockets:
         identity, method = message.get("id"), message.get("method")
         params = message.get("params") or {}
         if not isinstance(params, dict):
-            return _api_error(identity, VenueError(-1135, "Invalid JSON request: params must be an object"))
+            return _api_error(identity, VenueError(-1135, "Invalid JSON Request"))
+        meters, address = self._venue.meters, connection.address
         try:
-            result = self._api_result(connection, str(method), params)
+            meters.requests.charge(address, SOCKET_WEIGHTS.get(str(method), 1), wall_us())
+            reply: Reply = {"id": identity, "status": 200, "result": self._api_result(connection, str(method), params)}
         except VenueError as error:
-            return _api_error(identity, error)
-        return {"id": identity, "status": 200, "result": result, "rateLimits": []}
+            reply = _api_error(identity, error)
+        return {**reply, "rateLimits": meters.limits.weight(meters.requests.used(address, wall_us()))}
 
     def _api_result(self, connection: Connection, method: str, params: dict[str, Any]) -> Mapping[str, Any]:
         if method == "ping":
             return {}
         if method == "time":
-            return {"serverTime": self._venue.server_ms()}
+            return {"serverTime": self._venue.server_us() // 1000}
         if method == "userDataStream.subscribe.signature":
-            key = params.get("apiKey")
-            account = self._venue.keys.check(key, params, sorted_part(params), self._venue.server_ms())
+            key = params.get("apiKey") if isinstance(params.get("apiKey"), str) else None
+            account = self._venue.keys.check(key, params, sorted_part(params), self._venue.server_us())
             return {"subscriptionId": self._venue.users.subscribe(connection, account)}
         if method == "userDataStream.unsubscribe":
             number = params.get("subscriptionId")
             self._venue.users.unsubscribe(connection, number if isinstance(number, int) else None)
             return {}
-        raise VenueError(-1020, f"This operation is not supported: {method}")
+        raise unsupported()
 
 
 async def _read(socket: web.WebSocketResponse, connection: Connection, handler: Handler) -> None:
@@ -135,4 +140,8 @@ def _stream_error(identity: object, code: int, text: str) -> Reply:
 
 
 def _api_error(identity: object, error: VenueError) -> Reply:
-    return {"id": identity, "status": error.status, "error": {"code": error.code, "msg": error.text}}
+    said: dict[str, Any] = {"code": error.code, "msg": error.text}
+    if error.retry_after_seconds is not None:
+        now_ms = wall_us() // 1000
+        said["data"] = {"serverTime": now_ms, "retryAfter": now_ms + error.retry_after_seconds * 1000}
+    return {"id": identity, "status": error.status, "error": said}

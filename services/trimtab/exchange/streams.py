@@ -15,10 +15,11 @@ _BURST = 256  # messages written before other tasks get their turn
 
 
 class Connection:
-    """One websocket: messages are queued and written in order by a task of its own."""
+    """One websocket from an `address`: messages are queued and written in order by a task of its own."""
 
-    def __init__(self, socket: web.WebSocketResponse, audience: Audience, *, combined: bool) -> None:
+    def __init__(self, socket: web.WebSocketResponse, audience: Audience, address: str, *, combined: bool) -> None:
         self.audience = audience
+        self.address = address
         self.combined = combined
         self.streams: set[str] = set()
         self.silence: Silence | None = None

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 
-from trimtab.exchange import wire
+from trimtab.exchange import reports
 from trimtab.exchange.accounts import Account, BalanceError
 from trimtab.exchange.broadcast import Broadcast
-from trimtab.exchange.clock import MarketClock, ServerClock
+from trimtab.exchange.clock import MarketClock, ServerClock, wall_us
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
 from trimtab.exchange.journal import Journal
+from trimtab.exchange.limits import Limits, Meters
 from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
 from trimtab.exchange.mirror import Mirror
-from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, Report
+from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, PreventedMatch, Report
 from trimtab.exchange.reads import Reads
 from trimtab.exchange.signing import Credentials, Keys
 from trimtab.exchange.streams import Hub
@@ -27,7 +28,9 @@ from trimtab.exchange.users import UserStreams
 
 
 class Venue:
-    """One running exchange on one market. `fixed_prices` (USDT) price fee assets that have no book here."""
+    """One running exchange on one market. `fixed_prices` (USDT) price fee assets that have no book here; `limits` None
+    are Binance's.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Venue:
         faults: Faults,
         fixed_prices: Mapping[str, Decimal] | None = None,
         first_id: int = 1,
+        limits: Limits | None = None,
     ) -> None:
         self.engine = Engine(market.instruments, fixed_prices, first_id)
         self.reads = Reads(self.engine)
@@ -45,6 +49,7 @@ class Venue:
         self.server_clock = ServerClock()
         self.faults = faults
         self.keys = Keys()
+        self.meters = Meters(limits or Limits())
         tampering = Tampering(faults, self.note_fault)
         self.hub = Hub(tampering)
         self.users = UserStreams(self.hub, tampering)
@@ -65,9 +70,9 @@ class Venue:
         self._last_us = max(self._last_us, self.clock.now_us())
         return self._last_us
 
-    def server_ms(self) -> int:
-        """Server time, milliseconds: what timestamps of requests are held against."""
-        return self.server_clock.now_ms()
+    def server_us(self) -> int:
+        """Server time, microseconds: what timestamps of requests are held against."""
+        return self.server_clock.now_us()
 
     # Market
 
@@ -134,22 +139,25 @@ class Venue:
 
     # Orders
 
-    def place(self, account: str, new: NewOrder) -> tuple[Order, list[Execution]]:
-        """Place an order; it, as it is now, and its immediate fills.
+    def place(self, account: str, new: NewOrder) -> tuple[Order, list[Execution], list[PreventedMatch]]:
+        """Place an order; it, as it is now, its immediate fills, and what was prevented of it.
 
-        Raises VenueError as the engine does.
+        Raises VenueError as the engine does, and -1015 when the account has placed too many.
         """
         moment = self.now_us()
         asked = {"account": account, "method": "order.place", **asdict(new)}
         try:
+            self.meters.orders.check(account, wall_us())
             order, happened = self.engine.place(account, new, moment)
         except VenueError as error:
             self._reject(asked, error, moment)
             raise
+        self.meters.orders.placed(account, wall_us())
         self.journal.write("request", moment, order_id=order.order_id, **asked)
         self._tell(happened)
         fills = [e.execution for e in happened if isinstance(e, Report) and e.execution is not None]
-        return order, [fill for fill in fills if fill.account == account and fill.order_id == order.order_id]
+        prevented = {e.prevented.match_id: e.prevented for e in happened if isinstance(e, Report) and e.prevented}
+        return order, [fill for fill in fills if fill.order_id == order.order_id], list(prevented.values())
 
     def cancel(
         self, account: str, symbol: str, order_id: int | None, client_order_id: str | None, request_id: str
@@ -186,7 +194,12 @@ class Venue:
 
         return relist
 
-    # Faults
+    # Limits and faults
+
+    def note_limited(self, error: VenueError, who: str, asked: str) -> None:
+        """Write down that an address or an account was turned away for asking too much."""
+        self.journal.write("limited", self.now_us(), who=who, asked=asked, code=error.code, status=error.status)
+        self.journal.flush()
 
     def note_fault(self, fault: Fault, struck: str, **more: object) -> None:
         """Write down that a fault has struck something."""
@@ -206,27 +219,30 @@ class Venue:
         events = list(happened)
         for event in events:
             self.journal.record(event)
+            if isinstance(event, Report) and event.is_first_fill:
+                maker = event.execution is not None and event.execution.maker
+                self.meters.orders.first_filled(event.order.account, wall_us(), maker=maker)
         self.journal.flush()
         for account, message in _user_messages(events):
             self.users.publish(account, message)
 
 
-def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, wire.Json]]:
+def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, reports.Json]]:
     """User stream messages: each report, then the balances that changed with it."""
     positions: dict[str, dict[str, BalanceChange]] = {}
     for event in events:
         if isinstance(event, Report):
             yield from _positions(positions)
             positions = {}
-            yield event.order.account, wire.execution_report(event)
+            yield event.order.account, reports.execution_report(event)
         else:
             if event.reason in {"deposit", "withdrawal"}:
-                yield event.account, wire.balance_update(event)
+                yield event.account, reports.balance_update(event)
             positions.setdefault(event.account, {})[event.asset] = event
     yield from _positions(positions)
 
 
-def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, wire.Json]]:
+def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, reports.Json]]:
     for account, changes in positions.items():
         moment = max(change.time_us for change in changes.values())
-        yield account, wire.account_position(changes, moment)
+        yield account, reports.account_position(changes, moment)

@@ -1,6 +1,6 @@
-"""Binance's JSON: how orders, trades, reports, books and tickers look on the wire. Times there are milliseconds."""
+"""Binance's JSON: how orders, trades, books and tickers look on the wire. Times there are milliseconds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -10,18 +10,13 @@ from trimtab.exchange.accounts import Account
 from trimtab.exchange.filters import described, fixed
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import DepthUpdate, Level, Quote, Trade
-from trimtab.exchange.orders import BalanceChange, Execution, Order, Report
+from trimtab.exchange.orders import Execution, Order, PreventedMatch
 from trimtab.exchange.tickers import Candle
 
 Json = dict[str, Any]
 
-RATE_LIMITS = (
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
-    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200000},
-    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61000},
-)
-_PREVENTION = "EXPIRE_MAKER"
+NO_GROUP = -1
+"""The id of a trade group that is none."""
 
 
 def levels(pairs: Iterable[Level]) -> list[list[str]]:
@@ -163,12 +158,12 @@ def symbol_info(rules: Instrument) -> Json:
         "filters": described(rules),
         "permissions": [],
         "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": _PREVENTION,
-        "allowedSelfTradePreventionModes": [_PREVENTION],
+        "defaultSelfTradePreventionMode": rules.prevention,
+        "allowedSelfTradePreventionModes": list(rules.preventions),
     }
 
 
-def account_info(account: Account, now_us: int) -> Json:
+def account_info(account: Account, now_us: int, *, omit_zero: bool = False) -> Json:
     """The answer of account; `now_us` is market time."""
     maker, taker = account.maker_fee, account.taker_fee
     return {
@@ -193,6 +188,7 @@ def account_info(account: Account, now_us: int) -> Json:
         "balances": [
             {"asset": asset, "free": fixed(balance.free), "locked": fixed(balance.locked)}
             for asset, balance in sorted(account.balances.items())
+            if not omit_zero or balance.free or balance.locked
         ],
         "permissions": ["SPOT"],
         "uid": crc32(account.name.encode()),
@@ -212,7 +208,7 @@ def order_ack(order: Order) -> Json:
 
 def order_result(order: Order) -> Json:
     """A placed or cancelled order, newOrderRespType RESULT."""
-    return order_ack(order) | {
+    result = order_ack(order) | {
         "price": fixed(order.price),
         "origQty": fixed(order.quantity),
         "executedQty": fixed(order.executed),
@@ -223,13 +219,16 @@ def order_result(order: Order) -> Json:
         "type": order.type,
         "side": order.side,
         "workingTime": order.created_us // 1000,
-        "selfTradePreventionMode": _PREVENTION,
+        "selfTradePreventionMode": order.prevention,
     }
+    if order.prevented_match_id is not None:
+        result |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": fixed(order.prevented)}
+    return result
 
 
-def order_full(order: Order, fills: Sequence[Execution]) -> Json:
-    """A placed order with its fills, newOrderRespType FULL."""
-    return order_result(order) | {
+def order_full(order: Order, fills: Sequence[Execution], prevented: Sequence[PreventedMatch] = ()) -> Json:
+    """A placed order with its fills and the matches that were prevented, newOrderRespType FULL."""
+    full = order_result(order) | {
         "fills": [
             {
                 "price": fixed(fill.price),
@@ -240,6 +239,35 @@ def order_full(order: Order, fills: Sequence[Execution]) -> Json:
             }
             for fill in fills
         ]
+    }
+    if prevented:
+        full["preventedMatches"] = [_prevented_brief(match) for match in prevented]
+    return full
+
+
+def _prevented_brief(match: PreventedMatch) -> Json:
+    brief = {"preventedMatchId": match.match_id, "makerOrderId": match.maker_order_id, "price": fixed(match.price)}
+    return brief | _prevented_quantities(match)
+
+
+def _prevented_quantities(match: PreventedMatch) -> Json:
+    found = {"takerPreventedQuantity": match.taker_prevented, "makerPreventedQuantity": match.maker_prevented}
+    return {name: fixed(quantity) for name, quantity in found.items() if quantity}
+
+
+def prevented_match(match: PreventedMatch) -> Json:
+    """One row of myPreventedMatches; no account here is in a trade group (-1)."""
+    return {
+        "symbol": match.symbol,
+        "preventedMatchId": match.match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": match.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": NO_GROUP,
+        "selfTradePreventionMode": match.prevention,
+        "price": fixed(match.price),
+        **_prevented_quantities(match),
+        "transactTime": match.time_us // 1000,
     }
 
 
@@ -278,66 +306,3 @@ def own_trade(execution: Execution) -> Json:
         "isMaker": execution.maker,
         "isBestMatch": True,
     }
-
-
-def execution_report(report: Report) -> Json:
-    """A user stream executionReport."""
-    order, fill = report.order, report.execution
-    cancelled = report.kind == "CANCELED"
-    moment = report.time_us // 1000
-    return {
-        "e": "executionReport",
-        "E": moment,
-        "s": order.symbol,
-        "c": report.client_order_id,
-        "S": order.side,
-        "o": order.type,
-        "f": order.time_in_force,
-        "q": fixed(order.quantity),
-        "p": fixed(order.price),
-        "P": "0.00000000",
-        "F": "0.00000000",
-        "g": -1,
-        "C": order.client_order_id if cancelled else "",
-        "x": report.kind,
-        "X": order.status,
-        "r": "NONE",
-        "i": order.order_id,
-        "l": fixed(fill.quantity) if fill else "0.00000000",
-        "z": fixed(order.executed),
-        "L": fixed(fill.price) if fill else "0.00000000",
-        "n": fixed(fill.fee) if fill else "0",
-        "N": fill.fee_asset if fill else None,
-        "T": moment,
-        "t": fill.trade_id if fill else -1,
-        "v": 0,
-        "I": order.order_id,
-        "w": order.is_open,
-        "m": fill.maker if fill else False,
-        "M": fill is not None,
-        "O": order.created_us // 1000,
-        "Z": fixed(order.executed_quote),
-        "Y": fixed(fill.quote_quantity) if fill else "0.00000000",
-        "Q": fixed(order.quote_quantity),
-        "W": order.created_us // 1000,
-        "V": _PREVENTION,
-    }
-
-
-def account_position(changes: Mapping[str, BalanceChange], time_us: int) -> Json:
-    """A user stream outboundAccountPosition of the assets that changed."""
-    return {
-        "e": "outboundAccountPosition",
-        "E": time_us // 1000,
-        "u": time_us // 1000,
-        "B": [
-            {"a": asset, "f": fixed(change.free), "l": fixed(change.locked)}
-            for asset, change in sorted(changes.items())
-        ],
-    }
-
-
-def balance_update(change: BalanceChange) -> Json:
-    """A user stream balanceUpdate: a deposit or withdrawal."""
-    moment = change.time_us // 1000
-    return {"e": "balanceUpdate", "E": moment, "a": change.asset, "d": fixed(change.delta_free), "T": moment}

@@ -12,7 +12,7 @@ from trimtab.exchange.accounts import Account
 from trimtab.exchange.book import ZERO
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
-from trimtab.exchange.instruments import Instrument
+from trimtab.exchange.instruments import PREVENTIONS, Instrument, Prevention
 from trimtab.exchange.liquidity import Side
 from trimtab.exchange.market import DepthUpdate, Quote, Snapshot, Trade
 from trimtab.exchange.matching import opposite
@@ -92,16 +92,19 @@ class Trading(RuleBasedStateMachine):
     @rule(
         name=st.sampled_from(NAMES), side=sides, tick=ticks, quantity=st.integers(1, 5000),
         kind=st.sampled_from(("LIMIT", "LIMIT", "LIMIT_MAKER", "MARKET")),
-        force=st.sampled_from(("GTC", "GTC", "IOC", "FOK")),
+        force=st.sampled_from(("GTC", "GTC", "IOC", "FOK")), mode=st.sampled_from((None, None, *PREVENTIONS)),
     )  # fmt: skip
-    def place(self, name: str, side: Side, tick: int, quantity: int, kind: str, force: str) -> None:
+    def place(
+        self, name: str, side: Side, tick: int, quantity: int, kind: str, force: str, mode: Prevention | None
+    ) -> None:
         self.clients += 1
         limit = kind != "MARKET"
         asked = NewOrder(
             SYMBOL, side, kind, f"c{self.clients}", quantity * RULES.step, price=price(tick) if limit else ZERO,
-            time_in_force=force if kind == "LIMIT" else "GTC",
+            time_in_force=force if kind == "LIMIT" else "GTC", prevention=mode,
         )  # type: ignore[arg-type]  # fmt: skip
-        offered = self.offers(side, name)
+        offered = self.offers(side, None if mode == "NONE" else name)
+        own = self.engine.history.open_orders(name, SYMBOL)
         standing = dict(self.pit.liquidity.levels(opposite(side)))
         try:
             order, happened = self.engine.place(name, asked, 1)
@@ -109,6 +112,7 @@ class Trading(RuleBasedStateMachine):
             assert refused.code in {-1013, -2010}  # noqa: PT017 - other codes would be wrong
             return
         self.check_taker(order, happened, offered)
+        self.check_prevention(order, own)
         between = [e.execution for e in happened if isinstance(e, Report) and e.execution and e.execution.maker]
         gone = sum(standing.values()) - sum(size for _, size in self.pit.liquidity.levels(opposite(side)))
         assert gone == order.executed - sum(fill.quantity for fill in between)
@@ -140,8 +144,23 @@ class Trading(RuleBasedStateMachine):
 
     # What must hold
 
-    def offers(self, side: Side, name: str) -> dict[Decimal, Decimal]:
-        """What an order of this account could take at each price, before it comes."""
+    def check_prevention(self, order: Order, own: list[Order]) -> None:
+        """Only what the incoming order's mode names expires, and an account trades with itself only where it may."""
+        ended = [other for other in own if other.status == "EXPIRED_IN_MATCH"]
+        if ended:
+            assert order.prevention in {"EXPIRE_MAKER", "EXPIRE_BOTH"}
+        if order.status == "EXPIRED_IN_MATCH":
+            assert order.prevention in {"EXPIRE_TAKER", "EXPIRE_BOTH"}
+            assert order.executed + order.prevented == order.quantity
+        if order.prevention == "EXPIRE_BOTH":
+            assert len(ended) == (order.status == "EXPIRED_IN_MATCH")
+        executions = self.engine.history.executions(order.account, SYMBOL)
+        mine = {execution.trade_id for execution in executions if execution.order_id == order.order_id}
+        with_itself = [e for e in executions if e.trade_id in mine and e.order_id != order.order_id]
+        assert order.prevention == "NONE" or not with_itself
+
+    def offers(self, side: Side, name: str | None) -> dict[Decimal, Decimal]:
+        """What an order of this account could take at each price, before it comes; None of one that may take all."""
         found: defaultdict[Decimal, Decimal] = defaultdict(Decimal)
         for level, size in self.pit.liquidity.levels(opposite(side)):
             found[level] += size

@@ -11,14 +11,7 @@ from typing import Any
 
 from ccxt.base.errors import BaseError
 
-from trimtab.adapters.venues.answers import (
-    NO_SUCH_INSTRUMENT,
-    TOO_MANY_REQUESTS,
-    Failure,
-    lookup_answer,
-    place_answer,
-    retry_after_ms,
-)
+from trimtab.adapters.venues.answers import NO_SUCH_INSTRUMENT, Failure, lookup_answer, place_answer, silence_ms
 from trimtab.adapters.venues.binance import BinanceClient, failure_of
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.records import Records, order_request
@@ -199,8 +192,9 @@ class CcxtVenue:
             failure = failure_of(error)
         except Exception as error:  # noqa: BLE001 - whatever ccxt stumbles over, the order may be live
             failure = Failure(f"{type(error).__name__}: {error}")
-        if failure.status in TOO_MANY_REQUESTS:
-            self._budget.hold(retry_after_ms(failure))
+        pause_ms = silence_ms(failure)
+        if pause_ms is not None:
+            self._budget.hold(pause_ms)
         return failure
 
     def _read_order(

@@ -31,8 +31,9 @@ class Failure:
     sent: bool = True
 
 
-TOO_MANY_REQUESTS = frozenset({418, 429})
-_TOO_MANY_CODES = frozenset({-1003, -1015})
+_TOO_MANY_REQUESTS = frozenset({418, 429})
+_TOO_MANY_ORDERS = -1015  # of one account; a day's limit may last for hours, in which orders are still looked up
+_TOO_MANY_CODES = frozenset({-1003, _TOO_MANY_ORDERS})
 _CLOCK_SKEW = -1021
 NO_SUCH_INSTRUMENT = -1121
 _UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1008})
@@ -79,7 +80,7 @@ def place_answer(failure: Failure) -> Refused | NotPlaced | Unknown:
     """Say what a failed POST of an order means for the order."""
     if not failure.sent:
         return NotPlaced(failure.text, _RETRY_MS_UNSENT)
-    if failure.status in TOO_MANY_REQUESTS:
+    if failure.status in _TOO_MANY_REQUESTS:
         return NotPlaced(failure.text, retry_after_ms(failure))
     if not _refuses(failure.status) or failure.code is None or failure.code in _UNKNOWN_CODES:
         return Unknown(failure.text)
@@ -97,6 +98,16 @@ def lookup_answer(failure: Failure) -> Absent | Unknown:
     """Say what a failed look-up or cancel by client id means: the venue does not know the order, or nothing."""
     answered = failure.status is not None and failure.status < 500
     return Absent() if answered and failure.code in _ABSENT_CODES else Unknown(failure.text)
+
+
+def silence_ms(failure: Failure) -> int | None:
+    """Return for how long the venue wants no request at all from this address; None if it wants any.
+
+    Too many orders of one account (429 as well) stop that account's orders, never its cancels and look-ups.
+    """
+    if failure.status not in _TOO_MANY_REQUESTS or failure.code == _TOO_MANY_ORDERS:
+        return None
+    return retry_after_ms(failure)
 
 
 def retry_after_ms(failure: Failure) -> int:

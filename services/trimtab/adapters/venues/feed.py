@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from ccxt.base.errors import BaseError
 
-from trimtab.adapters.venues.answers import TOO_MANY_REQUESTS, retry_after_ms
+from trimtab.adapters.venues.answers import silence_ms
 from trimtab.adapters.venues.binance import BinanceClient, failure_of
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
@@ -273,9 +273,9 @@ class CcxtFeed:
         try:
             answer: dict[str, Any] = await self._client.public_get_depth({"symbol": symbol_id, "limit": levels})
         except BaseError as error:
-            failure = failure_of(error)
-            if failure.status in TOO_MANY_REQUESTS:
-                self._budget.hold(retry_after_ms(failure))
+            pause_ms = silence_ms(failure_of(error))
+            if pause_ms is not None:
+                self._budget.hold(pause_ms)
             raise
         return answer
 

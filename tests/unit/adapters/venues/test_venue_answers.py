@@ -2,7 +2,7 @@
 
 import pytest
 
-from trimtab.adapters.venues.answers import Failure, lookup_answer, place_answer
+from trimtab.adapters.venues.answers import Failure, lookup_answer, place_answer, silence_ms
 from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
 
 FILTER = "Filter failure: "
@@ -12,6 +12,8 @@ TABLE = [
     (429, -1003, "Too much request weight used", NotPlaced, None),
     (418, -1003, "IP banned", NotPlaced, None),
     (429, None, "", NotPlaced, None),
+    (429, -1015, "Too many new orders; current limit is 100 orders per 10 SECOND.", NotPlaced, None),
+    (418, None, "", NotPlaced, None),
     (400, -1015, "Too many new orders.", NotPlaced, None),
     (400, -1003, "Too many requests.", NotPlaced, None),
     (400, -1021, "Timestamp for this request is outside of the recvWindow.", NotPlaced, None),
@@ -26,8 +28,22 @@ TABLE = [
     (400, -1013, FILTER + "NOTIONAL", Refused, "notional"),
     (400, -1013, FILTER + "MIN_NOTIONAL", Refused, "notional"),
     (400, -1013, FILTER + "PERCENT_PRICE_BY_SIDE", Refused, "percent_price"),
-    (400, -1013, FILTER + "MAX_NUM_ORDERS", Refused, "too_many_orders"),
+    (400, -2010, FILTER + "MAX_NUM_ORDERS", Refused, "too_many_orders"),
+    (400, -1013, "This symbol does not allow the specified self-trade prevention mode.", Refused, "filter"),
+    (400, -2010, "Order book liquidity is less than LOT_SIZE filter minimum quantity.", Refused, "lot_size"),
+    (400, -1101, "Duplicate values for parameter 'symbol'.", Refused, "invalid_request"),
+    (413, -1101, "Too many parameters sent for this endpoint.", Refused, "invalid_request"),
+    (
+        400,
+        -1104,
+        "Not all sent parameters were read; read '8' parameter(s) but was sent '9'.",
+        Refused,
+        "invalid_request",
+    ),
+    (404, -1020, "This operation is not supported.", Unknown, None),
     (400, -1013, FILTER + "SOMETHING_NEW", Refused, "filter"),
+    (400, -1108, "Parameter 'price' overflowed.", Refused, "invalid_request"),
+    (400, -1131, "'recvWindow' must be less than 60000.", Refused, "invalid_request"),
     (400, -1111, "Parameter 'price' has too much precision.", Refused, "invalid_request"),
     (400, -1102, "Mandatory parameter 'price' was not sent.", Refused, "invalid_request"),
     (400, -1121, "Invalid symbol.", Refused, "unknown_instrument"),
@@ -104,3 +120,25 @@ def test_the_venues_own_pause_is_kept(failure: Failure, pause_ms: int) -> None:
 )
 def test_only_the_venues_word_makes_an_order_absent(status: int | None, code: int | None, expected: type) -> None:
     assert isinstance(lookup_answer(Failure("", status=status, code=code)), expected)
+
+
+@pytest.mark.parametrize(
+    ("failure", "pause_ms"),
+    [
+        (Failure("", status=429, code=-1003, retry_after_ms=7_000), 7_000),
+        (Failure("", status=418, code=-1003, retry_after_ms=240_000), 240_000),
+        (Failure("", status=418), 120_000),
+        (Failure("", status=429), 1_000),
+        (Failure("", status=429, code=-1015, retry_after_ms=86_000_000), None),
+        (Failure("", status=503, code=-1003), None),
+        (Failure("", status=400, code=-1015), None),
+        (Failure("", sent=False), None),
+    ],
+)
+def test_only_an_addresss_limit_silences_everything(failure: Failure, pause_ms: int | None) -> None:
+    assert silence_ms(failure) == pause_ms
+
+
+def test_too_many_orders_hold_the_accounts_orders_for_as_long_as_the_venue_says() -> None:
+    answer = place_answer(Failure("", status=429, code=-1015, message="Too many new orders.", retry_after_ms=9_000))
+    assert answer == NotPlaced("", 9_000)
