@@ -25,7 +25,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 async def http(exchange: Running) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(exchange.http, headers={"X-MBX-APIKEY": "demo-key"}) as session:
+    headers = {"X-MBX-APIKEY": "demo-key", "Content-Type": "application/x-www-form-urlencoded"}
+    async with aiohttp.ClientSession(exchange.http, headers=headers) as session:
         yield session
     await control(exchange, "DELETE", "faults")
 
