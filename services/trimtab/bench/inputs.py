@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from trimtab.domain.amounts import ONE, quantise
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Limits, Policy, Portfolio, Threshold
 from trimtab.drift.decision import decide
@@ -40,20 +41,20 @@ def market(message: Frame) -> Market:
     return Feed().advance(message, 1).market
 
 
-def portfolio(policy: Policy) -> Portfolio:
-    """Return ten assets in equal parts."""
-    weight = Decimal(1) / _ASSETS
-    targets = tuple((asset, weight) for asset in sorted([*_bases()[: _ASSETS - 1], _QUOTE]))
+def portfolio(policy: Policy, assets: int = _ASSETS) -> Portfolio:
+    """Return so many assets in equal parts, cash among them."""
+    weight = quantise(ONE / assets)
+    targets = tuple((asset, weight) for asset in sorted([*_bases()[: assets - 1], _QUOTE]))
     limits = Limits(max_trade_share=Decimal(1))
     return Portfolio("bench", _QUOTE, targets, policy=policy, accounts=("main",), limits=limits)
 
 
-def state(message: Market, *, drifted: bool) -> PortfolioState:
+def state(message: Market, *, drifted: bool, assets: int = _ASSETS) -> PortfolioState:
     """Return what such a portfolio holds: its targets, or with a tenth of every asset sold."""
-    weight = _EQUITY / _ASSETS * (Decimal("0.9") if drifted else 1)
-    mids = {base: message.quotes[f"{_VENUE}:{base}/{_QUOTE}"].mid for base in _bases()[: _ASSETS - 1]}
+    weight = _EQUITY / assets * (Decimal("0.9") if drifted else 1)
+    mids = {base: message.quotes[f"{_VENUE}:{base}/{_QUOTE}"].mid for base in _bases()[: assets - 1]}
     held = {base: (weight / mid).quantize(Decimal("0.00000001")) for base, mid in mids.items()}
-    held[_QUOTE] = _EQUITY - weight * (_ASSETS - 1)
+    held[_QUOTE] = quantise(_EQUITY - weight * (assets - 1))
     return PortfolioState(
         event_id="bench",
         portfolio_id="bench",

@@ -1,6 +1,6 @@
 """One drift worker with thousands of portfolios: what a frame costs it, and whether it keeps up with 100 a second.
 
-The market moves by a seeded random walk of its mids, three of twelve books a frame, every hundredth frame a full one. A
+The market moves by a seeded random walk of its mids, some of twelve books a frame, every hundredth frame a full one. A
 portfolio that leaves its region signals, and its state comes back as if all had been filled.
 """
 
@@ -9,9 +9,10 @@ import itertools
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import psutil
 import structlog
 
 from trimtab.bench.inputs import SETTINGS, frame, market, portfolio, risk, state
@@ -25,9 +26,7 @@ from trimtab.ports.metrics import Unmetered
 from trimtab.ports.topics import Record
 
 FRAMES_A_SECOND = 100
-_TOUCHED = 3
-_COUNTS = (1_000, 10_000, 50_000)
-_GOALS_US = {10_000: 1.0}
+_GOAL_US = 1.0
 _CLOCKED = 10_000
 _SECONDS = 5.0
 _SEED = 11
@@ -59,19 +58,39 @@ class Answered:
         self._portfolios.put(Record(after, "portfolio.state", 0, entry.offset + 1))
 
 
-def measure(counts: Sequence[int] = _COUNTS, clocked: int = _CLOCKED, seconds: float = _SECONDS) -> list[Row]:
-    """Return the rows: the cost of a check by number of portfolios, then `clocked` of them against the clock."""
-    rows = []
-    for count in counts:
-        cost = asyncio.run(_cost(count))
-        rows.append(Row(f"drift.worker.{count}.check", cost / count * 1e6, "us", goal=_GOALS_US.get(count)))
-    return rows + asyncio.run(_against_the_clock(clocked, seconds))
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many portfolios of so many assets each, cash among them, and so many books that a frame changes."""
+
+    portfolios: int = _CLOCKED
+    assets: int = 10
+    books: int = 3
+
+    @property
+    def name(self) -> str:
+        """Its part of a measure's name."""
+        return f"{self.portfolios}_of_{self.assets}.{self.books}_books"
 
 
-async def _cost(count: int) -> float:
+USUAL = Load()
+GROWING = (Load(portfolios=1_000), USUAL, Load(portfolios=50_000), Load(assets=3), Load(books=1), Load(books=12))
+"""The usual load, and one part of it after the other less or more."""
+
+
+def measure(loads: Sequence[Load] = GROWING, clocked: Load = USUAL, seconds: float = _SECONDS) -> list[Row]:
+    """Return the rows: one load against the clock, then what a frame and a check cost by load."""
+    rows = asyncio.run(_against_the_clock(clocked, seconds))  # first: what others left behind would hide its memory
+    for load in loads:
+        cost, name = asyncio.run(_cost(load)), f"drift.worker.{load.name}"
+        rows.append(Row(f"{name}.frame", cost * 1e3, "ms"))
+        rows.append(Row(f"{name}.check", cost / load.portfolios * 1e6, "us", goal=_GOAL_US if load == USUAL else None))
+    return rows
+
+
+async def _cost(load: Load) -> float:
     """Return what an ordinary frame costs, in seconds; the median, without the signals of those who drift."""
-    watch, _ = worker(count)
-    records = frames()
+    watch, _ = worker(load)
+    records = frames(load.books)
     watch.on_frame(next(records))
     costs = []
     for record in itertools.islice(records, 60):
@@ -82,18 +101,21 @@ async def _cost(count: int) -> float:
     return percentile(costs, 0.5) or 0.0
 
 
-async def _against_the_clock(count: int, seconds: float) -> list[Row]:
-    watch, answered = worker(count)
-    records = frames()
+async def _against_the_clock(load: Load, seconds: float) -> list[Row]:
+    before = psutil.Process().memory_info().rss
+    watch, answered = worker(load)
+    records = frames(load.books)
     watch.on_frame(next(records))
+    grown = psutil.Process().memory_info().rss - before
     busy_before, began, late = time.process_time(), time.perf_counter(), []
     for number, record in enumerate(itertools.islice(records, round(seconds * FRAMES_A_SECOND))):
         due = began + number / FRAMES_A_SECOND
         await asyncio.sleep(max(due - time.perf_counter(), 0))
         watch.on_frame(record)
         late.append((time.perf_counter() - due) * 1_000)
-    name = f"drift.worker.{count}"
+    name = f"drift.worker.{load.name}"
     return [
+        Row(f"{name}.memory", grown / 2**20, "MiB"),
         Row(f"{name}.core", (time.process_time() - busy_before) / seconds, "of a core", goal=1.0),
         Row(f"{name}.behind.p50", percentile(late, 0.50), "ms"),
         Row(f"{name}.behind.p99", percentile(late, 0.99), "ms"),
@@ -102,30 +124,30 @@ async def _against_the_clock(count: int, seconds: float) -> list[Row]:
     ]
 
 
-def worker(count: int) -> tuple[Watch, Answered]:
-    """Return a worker with that many portfolios, each a little off its targets in a way of its own."""
+def worker(load: Load) -> tuple[Watch, Answered]:
+    """Return a worker with its portfolios, each a little off its targets in a way of its own."""
     draw = random.Random(_SEED)  # noqa: S311 - a benchmark's market
     known = market(frame())
-    base, policy = state(known, drifted=False), portfolio(NoTradeRegion())
+    base, policy = state(known, drifted=False, assets=load.assets), portfolio(NoTradeRegion(), load.assets)
     portfolios = Portfolios(lambda document, _version: _named(policy, document))
     answered = Answered(portfolios)
     watch = Watch(portfolios, answered, Unmetered(), structlog.get_logger(), SETTINGS)
     watch.on_risk(risk())
-    for number in range(count):
+    for number in range(load.portfolios):
         name = f"p{number:06}"
         portfolios.put(Record(_scattered(base, name, draw), "portfolio.state", 0, 0))
     portfolios.complete(0)
     return watch, answered
 
 
-def frames() -> Iterator[Record[Frame]]:
-    """Yield the market's frames without end."""
+def frames(books: int) -> Iterator[Record[Frame]]:
+    """Yield the market's frames without end; each changes so many books."""
     draw = random.Random(_SEED)  # noqa: S311 - as above
     first = frame()
     quotes = list(first.quotes)
     for number in itertools.count():
         full = number % FRAMES_A_SECOND == 0
-        touched = range(len(quotes)) if full else sorted(draw.sample(range(len(quotes)), _TOUCHED))
+        touched = range(len(quotes)) if full else sorted(draw.sample(range(len(quotes)), books))
         for place in touched:
             quotes[place] = _moved(quotes[place], draw.gauss(0, _STEP))
         event_time_us = first.event_time_us + number * 1_000_000 // FRAMES_A_SECOND
