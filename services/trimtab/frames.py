@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
+from trimtab.cost_rows import ChargedFee
 from trimtab.domain.amounts import CONTEXT
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.market import Level, Market, Quote
 from trimtab.domain.orders import Liquidity
-from trimtab.messages import ChargedFee, Costs, Frame, FrameQuote, InstrumentRules
+from trimtab.messages import Costs, Frame, FrameQuote, InstrumentRules
 from trimtab.ports.topics import Record
 
 # A frame that is further after the one before it (event time) is not believed by itself: a clock or a record is wrong.
@@ -58,7 +59,8 @@ class Feed:
             ]
         market = market.advance(offset, frame.event_time_us, full=frame.full, instruments=rules, quotes=quotes)
         if frame.full:
-            market = replace(market, costs_offset=costs.offset if costs is not None else -1)
+            cited = costs.offset if costs is not None else -1
+            market = replace(market, costs_offset=cited, impact_coefficient=impact_coefficient(costs))
         return Feed(market, frame.session, frame.sequence)
 
     def doubt(self, frame: Frame) -> "Feed":
@@ -91,6 +93,11 @@ def taker_fees(costs: Record[Costs] | None) -> Mapping[str, ChargedFee]:
     """Return what takers are charged, by instrument key."""
     rows = costs.message.fees if costs is not None else ()
     return {f"{row.venue}:{row.instrument}": row for row in rows if row.liquidity is Liquidity.TAKER}
+
+
+def impact_coefficient(costs: Record[Costs] | None) -> Decimal | None:
+    """Return Y of the square-root law as own fills have shown it; None without a record that says so."""
+    return (costs.message.impact_coefficient or None) if costs is not None else None
 
 
 def _instrument(rule: InstrumentRules, fees: Mapping[str, ChargedFee]) -> Instrument:

@@ -9,6 +9,7 @@ record, a StrEnum is a `string` in the enum's values. Times end in `_us` and are
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.cost_rows import ChargedFee, PendingTrade
 from trimtab.domain.orders import Liquidity, OrderKind, OrderState, ParentState, Side, TimeInForce
 
 
@@ -110,31 +111,17 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargedFee:
-    """What one instrument's makers or takers are charged, as a fraction of the notional.
-
-    `fee` counts; it is estimated from own fills and stands close to `stated`, the venue's own word, as long as they are
-    few. `fills`, `notional` and `paid` (both in the instrument's quote currency) are sums over the fills, each weighted
-    with its age at the record's event time.
-    """
-
-    venue: str
-    instrument: str
-    liquidity: Liquidity
-    stated: Decimal
-    fee: Decimal
-    fills: Decimal
-    notional: Decimal
-    paid: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Costs:
     """market.costs: what trading costs, refit from own fills up to a frame; each record holds everything.
 
-    It goes on from the record at `previous_offset` (-1 is none), with those of execution.fills that came after its
-    `fills_offsets` and before these: the next offset of each partition. Of records with the same `sequence` only the
-    first one counts. `fees` are sorted by venue, instrument and liquidity.
+    It goes on from the record at `previous_offset` (-1 is none), with those of execution.fills and rebalance.signals
+    that came after its `fills_offsets` and `signals_offsets` and before these: the next offset of each partition. Of
+    records with the same `sequence` only the first one counts. `fees` are sorted by venue, instrument and liquidity.
+
+    `impact_coefficient` is Y of the square-root law; it is drawn towards `impact_prior`, the setting, as long as trades
+    past the visible depth are few. The other `impact_` sums (drift/impact.py) are over those that have settled, each
+    weighted with its age: number, x^2, x of what was ordered times that of what was taken, and x z. All are 0 in
+    records of before Y was refit. `pending` trades, sorted by deadline and id, are not in the sums yet.
     """
 
     event_id: str
@@ -144,6 +131,14 @@ class Costs:
     frame_offset: int
     fills_offsets: tuple[int, ...]
     fees: tuple[ChargedFee, ...]
+    signals_offsets: tuple[int, ...] = ()
+    impact_coefficient: Decimal = Decimal(0)
+    impact_prior: Decimal = Decimal(0)
+    impact_trades: Decimal = Decimal(0)
+    impact_squares: Decimal = Decimal(0)
+    impact_taken: Decimal = Decimal(0)
+    impact_products: Decimal = Decimal(0)
+    pending: tuple[PendingTrade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +216,9 @@ class PortfolioState:
 class Trade:
     """One trade of a signal. `depends_on` names the trades of the same signal whose proceeds fund it.
 
-    Its quote need not be the portfolio's: ETH/BTC changes one asset into another without cash.
+    Its quote need not be the portfolio's: ETH/BTC changes one asset into another without cash. An order for more than
+    the book shows says what it shows on the side that is taken: `depth` in base, the average price `depth_vwap` of
+    taking all of it, and the last price, `depth_worst`. In any other order these are 0.
     """
 
     trade_id: str
@@ -236,6 +233,9 @@ class Trade:
     limit_price: Decimal
     volatility: Decimal
     depends_on: tuple[str, ...]
+    depth: Decimal = Decimal(0)
+    depth_vwap: Decimal = Decimal(0)
+    depth_worst: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.domain.orders import Liquidity, Side
-from trimtab.messages import Fill, Frame, FrameQuote, InstrumentRules, PortfolioState, Position
+from trimtab.messages import Fill, Frame, FrameQuote, InstrumentRules, PortfolioState, Position, Signal, Trade
 from trimtab.ports.topics import Record
 from trimtab.settings import Settings
 
@@ -85,6 +85,23 @@ def own_fill(portfolio_id: str, number: int, base: str) -> Fill:
     )
 
 
+def fill_of(sent: Signal, trade: Trade, number: int) -> Fill:
+    """Return a fill of all of a trade, by a taker, a thousandth off the decision price."""
+    price = (trade.decision_price * (1 + trade.side.sign * Decimal("0.001"))).quantize(Decimal("0.01"))
+    return replace(
+        own_fill(sent.portfolio_id, number, trade.base),
+        event_id=f"fill-{trade.trade_id}",
+        side=trade.side,
+        price=price,
+        quantity=trade.quantity,
+        notional=price * trade.quantity,
+        fee=price * trade.quantity * Decimal("0.0015"),
+        signal_id=sent.signal_id,
+        parent_id=trade.trade_id,
+        event_time_us=sent.event_time_us + 1_000_000,
+    )
+
+
 def rules(base: str) -> InstrumentRules:
     tick, fee = Decimal("0.01"), Decimal("0.001")
     step = Decimal("0.00001")
@@ -95,7 +112,7 @@ def rules(base: str) -> InstrumentRules:
 
 @dataclass
 class MovingMarket:
-    """A hundred frames a second, a full one each second."""
+    """A hundred frames a second, a full one each second; books show one unit a side, less than some orders are for."""
 
     publisher: KafkaPublisher
     mids: dict[str, int] = field(default_factory=lambda: {"BTC": 6_000_000, "ETH": 300_000})
@@ -117,8 +134,8 @@ class MovingMarket:
 
     def _quote(self, base: str, now_us: int, sequence: int) -> FrameQuote:
         mid = self.mids[base]
-        bids = tuple(count for level in range(10) for count in (mid - level, 10_000_000))
-        asks = tuple(count for level in range(10) for count in (mid + 1 + level, 10_000_000))
+        bids = tuple(count for level in range(10) for count in (mid - level, 10_000))
+        asks = tuple(count for level in range(10) for count in (mid + 1 + level, 10_000))
         return FrameQuote("binance", f"{base}/USDT", now_us, sequence, bids, asks)
 
 

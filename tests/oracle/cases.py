@@ -13,7 +13,7 @@ UNPLANNED = {"below_minimum_trade", "insufficient_funds"}
 PLANNED = {
     *("with a sell", "with a cross", "with a buy", "buys that wait for sells", "funders", "on two accounts or more"),
     *("deferred: below_minimum_trade", "deferred: insufficient_funds", "deferred: max_trade_share"),
-    *("0 orders", "1 orders", "2 orders", "3 orders", "4 orders or more"),
+    *("0 orders", "1 orders", "2 orders", "3 orders", "4 orders or more", "past the visible depth"),
 }
 
 

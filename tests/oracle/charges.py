@@ -1,14 +1,16 @@
-"""Fees that own fills have shown: which of them count, in the words of `market.costs`."""
+"""What own fills have shown of fees and impact: what of it counts, in the words of `market.costs`."""
 
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 from oracle.worlds import World
+from trimtab.cost_rows import ChargedFee
 from trimtab.domain.market import Market
 from trimtab.domain.orders import Liquidity
-from trimtab.messages import ChargedFee, Costs
+from trimtab.messages import Costs
 from trimtab.ports.topics import Record
+from trimtab.settings import DriftSettings
 
 D = Decimal
 OFFSET = 11
@@ -30,7 +32,15 @@ def costs(rng: Random, world: World) -> Record[Costs] | None:
         fee = D(rng.randrange(0, 3 * 10**15)).scaleb(-18)
         rows.append(ChargedFee(rules.venue, rules.symbol, liquidity, stated, fee, D(5), D(1_000), D(1)))
     made = Costs("c", 4, 10, world.market.event_time_us, world.market.offset, (3,), tuple(rows))
+    if rng.random() < 2 / 3:  # else it is of before impact was refit
+        made = replace(made, impact_coefficient=D(rng.randrange(1, 2 * 10**18)).scaleb(-18), impact_prior=D(1))
     return Record(made, "market.costs", 0, OFFSET)
+
+
+def reckoned(settings: DriftSettings, found: Record[Costs] | None) -> DriftSettings:
+    """Return the settings with Y as own fills have shown it, if they have."""
+    known = found.message.impact_coefficient if found is not None else 0
+    return settings.model_copy(update={"impact_coefficient": known}) if known > 0 else settings
 
 
 def expected(market: Market, found: Record[Costs] | None) -> Market:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from random import Random
 
 from oracle.brinks import brink
-from oracle.charges import costs, expected
+from oracle.charges import costs, expected, reckoned
 from oracle.deciding import Oracle
 from oracle.fast import Judged, judged, screened
 from oracle.holders import Holder, holders
@@ -63,12 +63,13 @@ class Answers:
 
 
 def answers(seed: int, number: int, cases: int = CASES_PER_WORLD, *, dear: bool | None = None) -> Answers:
-    """Build one world and let the oracle, shown the fees that count, decide; `dear` is whether many are to trade."""
+    """Build one world and let the oracle, shown the fees and Y that count, decide; `dear` worlds are to trade much."""
     name = f"{seed}:{number}"
     rng = Random(name)
     found = brink(rng, world(rng, dear=number % WORLDS_PER_DEAR == 0 if dear is None else dear))
     found = replace(found, costs=costs(Random(f"{name}:costs"), found))
-    seen = replace(found, market=expected(found.market, found.costs))
+    settings = reckoned(found.settings, found.costs)
+    seen = replace(found, market=expected(found.market, found.costs), settings=settings)
     oracle = Oracle(seen.market, seen.risk, seen.settings, seen.universe)
     everybody = tuple(holders(rng, seen, oracle, cases))
     verdicts = tuple(oracle.decide(h.state, h.portfolio) for h in everybody)

@@ -38,8 +38,18 @@ def _mid(bid: Decimal, ask: Decimal) -> Fraction:
 
 
 def impact(coefficient: Fraction, variance: Fraction, lifetime_seconds: int) -> Fraction:
-    """Return what a trade as large as the visible depth moves the price, to 18 decimals."""
-    return Fraction(nearest_count(coefficient * root(variance * lifetime_seconds / YEAR_SECONDS)), 10**18)
+    """Return what a trade as large as the visible depth moves the price: Y times a volatility of 18 decimals."""
+    return coefficient * Fraction(nearest_count(root(variance * lifetime_seconds / YEAR_SECONDS)), 10**18)
+
+
+def seen(quote: Quote, side: Side, quantity: Fraction) -> tuple[Fraction, Fraction, Fraction]:
+    """Return what a book shows to an order for more than that: quantity, average price, last price; else nothing."""
+    ladder = quote.asks if side is Side.BUY else quote.bids
+    depth = sum(Fraction(level.quantity) for level in ladder)
+    if quantity <= depth:
+        return Fraction(0), Fraction(0), Fraction(0)
+    paid = sum(Fraction(level.quantity) * Fraction(level.price) for level in ladder)
+    return depth, paid / depth, Fraction(ladder[-1].price)
 
 
 def of_trade(quote: Quote, side: Side, notional: Fraction, moved: Fraction) -> Fraction:

@@ -17,7 +17,7 @@ from trimtab.drift.planner import Plan, plan
 from trimtab.drift.policy import Assessment
 from trimtab.drift.portfolios import Entry
 from trimtab.drift.screen import Screen
-from trimtab.frames import charged, taker_fees
+from trimtab.frames import charged, impact_coefficient, taker_fees
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 
@@ -81,6 +81,7 @@ def charged_market(world: World) -> Market:
             key: replace(quote, instrument=charged(quote.instrument, fees)) for key, quote in market.quotes.items()
         },
         costs_offset=world.costs.offset if world.costs is not None else -1,
+        impact_coefficient=impact_coefficient(world.costs),
     )
 
 

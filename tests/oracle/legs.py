@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from oracle.cost import seen
 from oracle.fast import RISK_OFFSET
 from oracle.holders import Holder
 from oracle.planning import Leg, Plan
@@ -33,6 +34,8 @@ def features(plan: Plan) -> Iterator[str]:
         yield "buys that wait for sells"
     if plan.extra:
         yield "funders"
+    if any(seen(leg.offer.book, leg.offer.side, leg.quantity)[0] for leg in plan.legs):
+        yield "past the visible depth"
     yield from {f"deferred: {reason}" for _, reason in plan.deferred}
 
 
@@ -80,6 +83,7 @@ def _shown(trade: Trade, keys: dict[str, tuple[str, str, Side]]) -> tuple[object
         (trade.venue, trade.base, trade.quote),
         *(_count(value) for value in (trade.quantity, trade.decision_price, trade.limit_price, trade.volatility)),
         tuple(keys[name] for name in trade.depends_on),
+        tuple(_count(value) for value in (trade.depth, trade.depth_vwap, trade.depth_worst)),
     )
 
 
@@ -95,4 +99,5 @@ def _asked(leg: Leg) -> tuple[object, ...]:
         *(nearest_count(value) for value in (leg.quantity, offer.mid, offer.limit)),
         nearest_count(offer.volatility),
         leg.depends_on,
+        tuple(nearest_count(value) for value in seen(offer.book, offer.side, leg.quantity)),
     )

@@ -191,6 +191,11 @@ def any_fee(rules: Any, fees: Any) -> Any:
     return replace(rules, charged_fee=fees[rules.key].fee) if rules.key in fees else rules
 
 
+def any_depth(quote: Quote, side: Side, quantity: Decimal) -> Any:
+    return shown(quote, side, quote.depth(side) + 1)
+
+
+shown = draft.shown
 cube_root, touch, last_us = bands.cube_root, region.touch_cost, dueness.last_us
 fitting, purses, limit_price, funded = offers.Offer.fitting, planner.purses, offers.limit_price, planner.funded
 pick, possible = draft._pick, crosses._crosses
@@ -212,6 +217,8 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "no half spread": value(region, "touch_cost", lambda quote: quote.instrument.expected_fee),
     "the stated fee for the charged one": value(fast, "taker_fees", lambda costs: {}),
     "a fee charged when another one was stated": value(fast, "charged", any_fee),
+    "the set Y for the refit one": value(fast, "impact_coefficient", lambda costs: None),
+    "what was shown of every order": value(draft, "shown", any_depth),
     "no impact": value(region, "trade_cost", lambda quote, *_: touch(quote)),
     "a horizon a little off": value(region, "_TWO_THIRDS", Decimal("0.6666667")),
     "at the threshold is not past it": value(tolerance.Tolerance, "reached", past_the_bound),

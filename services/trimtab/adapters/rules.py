@@ -10,15 +10,19 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from trimtab import messages as m
+from trimtab.cost_rows import ChargedFee, PendingTrade
 
 _YEAR_2000_US = 946_684_800_000_000
 _YEAR_2100_US = 4_102_444_800_000_000
 _VARIANCE_MAX = 10**9  # per year: prices that change a thousandfold an hour
 _RETURN_MAX = 100  # log of a price that changes by 43 orders of magnitude
+_COEFFICIENT_MAX = 1_000  # `drift.impact_coefficient` goes no further
+_SUM_MAX = 10**12  # weighted sums over trades stay far below it
 _LIFETIME_US_MAX = 86_400_000_000  # `drift.signal_lifetime_seconds` goes no further
 # A plan trades an asset against cash at most once in each account, and each order between two assets ends one of them:
 # 100 assets and 16 accounts, the most of a portfolio file, make 1,700. Some are added for what is held besides.
 TRADES_MAX = 2_000
+PENDING_MAX = 1_000  # drift follows a tenth of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ POSITIVE = Rule(lambda value: value > 0, "more than 0")
 NOT_NEGATIVE = Rule(lambda value: value >= 0, "0 or more")
 OFFSET = Rule(lambda value: value >= -1, "an offset, or -1 for none")
 FEE = Rule(lambda value: -1 < value < 1, "a fraction between -1 and 1")
+COEFFICIENT = Rule(lambda value: 0 <= value <= _COEFFICIENT_MAX, f"a number from 0 to {_COEFFICIENT_MAX}")
+SUM = Rule(lambda value: 0 <= value <= _SUM_MAX, f"0 to {_SUM_MAX}")
+PART = Rule(lambda value: 0 < value < 1, "a fraction between 0 and 1")
+SHARE = Rule(lambda value: 0 <= value <= 1, "a fraction from 0 to 1")
+SLIPPAGE = Rule(lambda value: -1 <= value <= 1, "a fraction from -1 to 1")
 TIME = Rule(_sane_time, "a time from the year 2000 to 2099, in microseconds")
 TIME_OR_NONE = Rule(lambda value: value == 0 or _sane_time(value), f"0 or {TIME.allowed}")
 TIMES = Rule(lambda value: all(map(_sane_time, value)), TIME.allowed)
@@ -137,13 +146,30 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
             lambda value: all(abs(v) <= _RETURN_MAX for v in value), f"log returns up to {_RETURN_MAX}"
         ),
     },
-    m.ChargedFee: {
+    ChargedFee: {
         "venue": NOT_EMPTY,
         "instrument": NOT_EMPTY,
         "stated": FEE,
         "fee": FEE,
         "fills": NOT_NEGATIVE,
         "notional": NOT_NEGATIVE,
+    },
+    PendingTrade: {
+        "trade_id": NOT_EMPTY,
+        "venue": NOT_EMPTY,
+        "instrument": NOT_EMPTY,
+        "event_time_us": TIME,
+        "deadline_us": TIME,
+        "quantity": POSITIVE,
+        "decision_price": POSITIVE,
+        "volatility": POSITIVE,
+        "depth": PART,
+        "depth_slippage": SLIPPAGE,
+        "worst_slippage": SLIPPAGE,
+        "taken": SHARE,
+        "made": SHARE,
+        "slippage": SLIPPAGE,
+        "ledger_sequence": OFFSET,
     },
     m.Costs: {
         "event_id": NOT_EMPTY,
@@ -152,6 +178,14 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "event_time_us": TIME,
         "frame_offset": OFFSET,
         "fills_offsets": OFFSETS,
+        "signals_offsets": OFFSETS,
+        "impact_coefficient": COEFFICIENT,
+        "impact_prior": COEFFICIENT,
+        "impact_trades": SUM,
+        "impact_squares": SUM,
+        "impact_taken": SUM,
+        "impact_products": Rule(lambda value: abs(value) <= _SUM_MAX, f"-{_SUM_MAX} to {_SUM_MAX}"),
+        "pending": Rule(lambda value: len(value) <= PENDING_MAX, f"at most {PENDING_MAX} trades"),
     },
     m.Targets: {
         "event_id": NOT_EMPTY,
@@ -205,6 +239,9 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "limit_price": POSITIVE,
         "volatility": NOT_NEGATIVE,
         "depends_on": NAMED,
+        "depth": NOT_NEGATIVE,
+        "depth_vwap": NOT_NEGATIVE,
+        "depth_worst": NOT_NEGATIVE,
     },
     m.Term: {
         "asset": NOT_EMPTY,
@@ -295,6 +332,12 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
         "recent_returns": Rule(
             lambda risk: len(risk.recent_returns) in (0, len(risk.assets)), "none, or as many numbers as assets"
         ),
+    },
+    PendingTrade: {
+        "deadline_us": Rule(
+            lambda row: 0 < row.deadline_us - row.event_time_us <= _LIFETIME_US_MAX, "up to a day after the event"
+        ),
+        "taken": Rule(lambda row: row.taken + row.made <= 1, "with what was made no more than 1"),
     },
     m.Targets: {
         "weights": Rule(lambda targets: len(targets.weights) == len(targets.assets), "as many numbers as assets"),

@@ -2,7 +2,7 @@
 
 from trimtab.cli.moment import GoneError
 from trimtab.cli.recorded import Recorded, Stamped
-from trimtab.drift.fees import NO_OFFSET, counts
+from trimtab.drift.refit import NO_OFFSET, counts
 from trimtab.messages import Costs, Frame
 from trimtab.ports.topics import Record
 from trimtab.topics import MARKET_COSTS

@@ -79,6 +79,7 @@ class Market:
         complete: whether a full frame has been applied, so that nothing is missing.
         quotes: by instrument key.
         costs_offset: offset in market.costs of the record that the instruments' charged fees are from; -1 is none.
+        impact_coefficient: Y of the square-root law as that record has it; None if it has none.
 
     """
 
@@ -88,6 +89,7 @@ class Market:
     instruments: Mapping[str, Instrument] = field(default_factory=lambda: MappingProxyType({}))
     quotes: Mapping[str, Quote] = field(default_factory=lambda: MappingProxyType({}))
     costs_offset: int = -1
+    impact_coefficient: Decimal | None = None
 
     def advance(
         self,

@@ -6,7 +6,8 @@ market.costs ───broadcast────┤ │
 portfolio.targets ─broadcast─┘ │
 portfolio.state ──group──> Intake (this worker's copy)
 market.frames ────group──────┘ └─> Estimating ──> market.risk
-execution.fills ──on demand─────────> Refitting ──> market.costs
+execution.fills ────on demand───────> Refitting ──> market.costs
+rebalance.signals ──on demand───────────┘
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from trimtab.topics import (
     MARKET_RISK,
     PORTFOLIO_STATE,
     PORTFOLIO_TARGETS,
+    REBALANCE_SIGNALS,
 )
 
 RECENT_RISK = Start(seconds_ago=6 * 3_600.0)  # an estimate older than that is made anew
@@ -42,7 +44,10 @@ async def drift(process: Process) -> None:
     meter, log, portfolios = process.meter, process.log, Portfolios(parse_document)
     watch = Watch(portfolios, process.publisher, meter, log, settings.drift)
     fills = StretchReader(kafka, codec, EXECUTION_FILLS, client_id="drift-fills")
-    refitting = Refitting(process.publisher, log, fills.read, watch.latest_costs)
+    signals = StretchReader(kafka, codec, REBALANCE_SIGNALS, client_id="drift-signals")
+    refitting = Refitting(
+        process.publisher, log, fills.read, signals.read, watch.latest_costs, settings.drift.impact_coefficient
+    )
     estimating = Estimating(process.publisher, log, settings.drift, watch.estimates, watch.offset, refitting)
     letters = DeadLetters(kafka, "drift", meter=meter)
 

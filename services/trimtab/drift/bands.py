@@ -33,7 +33,7 @@ Simulated over five years: 34 settings with one to thirty assets, correlations o
 volatilities and weights, blocks, 2 to 50 % cash. On average risk + cost are 0.4 % above what the best k for each gives,
 and 4.6 % below those of y = V^-1 S x with k = 0.8 throughout, with 11 % fewer orders.
 
-Variances are raised by `OWN_PART` first. A, k^3 D, h^3 / e and the impact are rounded to 18 decimals, h down to them.
+Variances are raised by `OWN_PART` first. A, k^3 D, h^3 / e and s are rounded to 18 decimals, h down to them.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ from decimal import Decimal
 from operator import mul
 
 from trimtab.domain.amounts import ONE, ZERO, quantise
-from trimtab.drift.costs import lifetime_impact
+from trimtab.drift.costs import lifetime_volatility
 from trimtab.drift.equations import Equations
 from trimtab.drift.roots import cube_root
 from trimtab.settings import DriftSettings
@@ -61,15 +61,16 @@ class Band:
     """One asset's constants under one risk estimate and one policy.
 
     `effect` is its row of A. `flow` is the variance of y per year times k^3: what one asset alone would need to have
-    this band. `cubed` times the cost is the cube of the half-band. A `dead` asset has no variance: no amount of it is a
-    risk, so only `max_deviation` ever moves it.
+    this band. `cubed` times the cost is the cube of the half-band. `volatility` is over a signal's lifetime: `s` of the
+    square-root law (costs.py). A `dead` asset has no variance: no amount of it is a risk, so only `max_deviation` ever
+    moves it.
     """
 
     effect: tuple[Decimal, ...]
     variance: Decimal
     flow: Decimal
     cubed: Decimal
-    impact: Decimal
+    volatility: Decimal
     dead: bool
 
     def half(self, cost: Decimal) -> Decimal:
@@ -97,8 +98,8 @@ def bands(
             continue
         flow = quantise(width * flows[i])
         cubed = quantise(3 * flow / (2 * risk_aversion * variance))
-        impact = lifetime_impact(settings.impact_coefficient, variance, settings.signal_lifetime_seconds)
-        found.append(Band(effect, variance, flow, cubed, quantise(impact), dead=False))
+        volatility = lifetime_volatility(variance, settings.signal_lifetime_seconds)
+        found.append(Band(effect, variance, flow, cubed, volatility, dead=False))
     return tuple(found)
 
 

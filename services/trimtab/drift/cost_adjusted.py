@@ -25,7 +25,7 @@ from decimal import Decimal, localcontext
 from trimtab.domain.amounts import CONTEXT, ZERO, quantise
 from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import CostAdjusted, Portfolio
-from trimtab.drift.costs import lifetime_impact, trade_cost
+from trimtab.drift.costs import lifetime_volatility, trade_cost
 from trimtab.drift.covariance import covariance_of
 from trimtab.drift.holdings import Holdings, View
 from trimtab.drift.policy import Assessment, cash_term
@@ -40,11 +40,11 @@ from trimtab.settings import DriftSettings
 
 @dataclass(frozen=True, slots=True)
 class _Moves:
-    """How an asset moves: variance S_ii, flow D_i, both per year, and the impact `Y s` of its trades."""
+    """How an asset moves: variance S_ii, flow D_i, both per year, and the volatility over a signal's lifetime."""
 
     variance: Decimal
     flow: Decimal
-    impact: Decimal
+    volatility: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ class CostAdjustedRule:
         benefit = self.policy.risk_aversion * moves.variance * drift * horizon / 2
         side = Side.SELL if view.drifts[place] > 0 else Side.BUY
         notional = min(drift, self.share_max) * view.equity
-        return _Worth(trade_cost(quote, side, notional, moves.impact), benefit, horizon)
+        impact = view.impact_coefficient * moves.volatility
+        return _Worth(trade_cost(quote, side, notional, impact), benefit, horizon)
 
     def _terms(self, view: View, worths: list[_Worth], speeds: Sequence[Decimal]) -> list[Term]:
         return [
@@ -147,6 +148,5 @@ def _moves(holdings: Holdings, risk: Risk, settings: DriftSettings) -> tuple[_Mo
     for i, target in enumerate(targets):
         variance = max(covariance[i][i], ZERO)
         flow = max(quantise(target**2 * (variance - 2 * shared[i] + whole)), ZERO)
-        impact = lifetime_impact(settings.impact_coefficient, variance, settings.signal_lifetime_seconds)
-        found.append(_Moves(variance, flow, quantise(impact)))
+        found.append(_Moves(variance, flow, lifetime_volatility(variance, settings.signal_lifetime_seconds)))
     return tuple(found)

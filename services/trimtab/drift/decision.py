@@ -114,7 +114,7 @@ def judge(market: Market, subject: Subject, *, explain: bool) -> Decision:
         gate = closed_gate(market, subject.state, subject.portfolio)
         if gate is not None and not explain:
             return _hold(market, subject, gate)
-        view = appraise(subject.holdings, market, int(subject.settings.quote_age_max_seconds * 1_000_000))
+        view = appraise(subject.holdings, market, subject.settings)
         if isinstance(view, Unpriced):
             return _hold(market, subject, gate or view.reason, view.instrument)
         if subject.rule is None:

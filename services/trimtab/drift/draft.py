@@ -7,6 +7,7 @@ from decimal import Decimal
 from trimtab.domain.amounts import ZERO, ceil_to, floor_to, quantise
 from trimtab.domain.ids import derive
 from trimtab.domain.orders import Side
+from trimtab.drift.costs import shown
 from trimtab.drift.crosses import best_cross
 from trimtab.drift.offers import Key, Offer, Places
 from trimtab.drift.purse import Purse
@@ -76,6 +77,7 @@ class Draft:
         ids = {key: derive("trade", signal_id, *key) for key in self._legs}
         for leg in sorted(self._legs.values(), key=self._turn):
             rules = leg.offer.quote.instrument
+            seen = shown(leg.offer.quote, leg.offer.side, leg.quantity)
             yield Trade(
                 trade_id=ids[leg.offer.key],
                 venue=rules.venue,
@@ -89,6 +91,9 @@ class Draft:
                 limit_price=quantise(leg.offer.limit),
                 volatility=self.places.covariance.volatility(rules.base, rules.quote),
                 depends_on=tuple(ids[key] for key in leg.depends_on),
+                depth=seen.depth,
+                depth_vwap=seen.vwap,
+                depth_worst=seen.worst,
             )
 
     def deferred(self, cut: Collection[str]) -> Iterator[Deferral]:

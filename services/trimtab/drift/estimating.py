@@ -1,4 +1,4 @@
-"""The owner of market.frames in the group estimates risk and publishes it on market.risk; it also has fees refit."""
+"""The owner of market.frames in the group estimates risk and publishes it on market.risk; it also has costs refit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

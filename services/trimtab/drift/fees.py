@@ -20,15 +20,15 @@ that was sent twice counts once within a record; in a later one it counts again,
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
-from trimtab.domain.amounts import CONTEXT, ONE, ZERO, quantise
-from trimtab.domain.ids import derive
+from trimtab.cost_rows import ChargedFee
+from trimtab.domain.amounts import ONE, ZERO, quantise
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.market import Market
 from trimtab.domain.orders import Liquidity
-from trimtab.messages import ChargedFee, Costs, Fill
-from trimtab.ports.topics import Record, Stretch
+from trimtab.drift.memory import weight_of_age
+from trimtab.messages import Costs, Fill
 
 HALF_LIFE_US = 7 * 24 * 3_600_000_000
 PRIOR_FILLS = Decimal(20)
@@ -36,9 +36,6 @@ STATED_TIMES_MAX = Decimal(3)
 # A venue that states no fee, or a rebate, may still turn out to charge this much: three times nothing is nothing.
 CHARGED_MAX = Decimal("0.001")
 VALUED_US_MAX = 600_000_000
-NO_OFFSET = -1
-
-_LN2 = CONTEXT.ln(Decimal(2))
 _Place = tuple[str, str, Liquidity]
 
 
@@ -57,57 +54,30 @@ class _Sums:
         return _Sums(self.fills + other.fills, self.notional + other.notional, self.paid + other.paid)
 
 
-def counts(found: Costs, known: Costs | None) -> bool:
-    """Tell whether a record counts after the one that counted last; of two with the same number the first one does."""
-    return known is None or found.sequence > known.sequence
-
-
-def current(records: Iterable[Record[Costs]]) -> Record[Costs] | None:
-    """Return what counts of market.costs; the records are in the order of their offsets."""
-    known: Record[Costs] | None = None
-    for record in records:
-        if counts(record.message, known.message if known is not None else None):
-            known = record
-    return known
-
-
 def fee_bounds(stated: Decimal) -> tuple[Decimal, Decimal]:
     """Return what a fee may be found to be: from a stated rebate, or else nothing, to three times what is stated."""
     return min(stated, ZERO), max(stated * STATED_TIMES_MAX, CHARGED_MAX)
 
 
-def refit(market: Market, fills: Stretch[Fill], known: Record[Costs] | None) -> Costs | None:
-    """Return what to publish at this market, None if nothing has come and nothing has changed.
+def charged_fees(market: Market, fills: Iterable[Fill], before: Costs | None) -> tuple[ChargedFee, ...]:
+    """Return what makers and takers are charged, as of this market, whose fees are those that the venues state.
 
-    `market` has the fees that the venues state, `fills` are those that came after the record known to count.
+    `fills` are those that came after the record before. Runs under the caller's decimal context.
     """
-    before = known.message if known is not None else None
-    with localcontext(CONTEXT):
-        sums = _summed(market, before, (record.message for record in fills.records))
-        fees = tuple(_charged(market, place, sums[place], before) for place in sorted(sums))
-    if before is None:
-        if not fills.records:
-            return None
-    elif fills.offsets == before.fills_offsets and _stated(fees) == _stated(before.fees):
-        return None
-    offset = known.offset if known is not None else NO_OFFSET
-    sequence = before.sequence + 1 if before is not None else 0
-    return Costs(
-        event_id=derive("costs", sequence, offset, market.offset, *fills.offsets),
-        sequence=sequence,
-        previous_offset=offset,
-        event_time_us=market.event_time_us,
-        frame_offset=market.offset,
-        fills_offsets=fills.offsets,
-        fees=fees,
-    )
+    sums = _summed(market, before, fills)
+    return tuple(_charged(market, place, sums[place], before) for place in sorted(sums))
+
+
+def stated_fees(fees: Iterable[ChargedFee]) -> Mapping[_Place, Decimal]:
+    """Return what venues state, by venue, instrument and liquidity."""
+    return {_place(row): row.stated for row in fees}
 
 
 def _summed(market: Market, before: Costs | None, fills: Iterable[Fill]) -> dict[_Place, _Sums]:
     """Age what was known, leave out what another stated fee has made worthless, and add the fills."""
     found: dict[_Place, _Sums] = defaultdict(_Sums)
     if before is not None:
-        weight = _weight(market.event_time_us - before.event_time_us)
+        weight = weight_of_age(market.event_time_us - before.event_time_us, HALF_LIFE_US)
         for row in before.fees:
             rules = market.instruments.get(f"{row.venue}:{row.instrument}")
             if rules is None or _stated_fee(rules, row.liquidity) == row.stated:
@@ -119,7 +89,7 @@ def _summed(market: Market, before: Costs | None, fills: Iterable[Fill]) -> dict
             continue
         low, high = fee_bounds(_stated_fee(rules, fill.liquidity))
         paid = min(max(paid, low * fill.notional), high * fill.notional)
-        weight = _weight(market.event_time_us - fill.event_time_us)
+        weight = weight_of_age(market.event_time_us - fill.event_time_us, HALF_LIFE_US)
         found[_place(fill)] = found[_place(fill)].plus(_Sums(ONE, fill.notional, paid).aged(weight))
     return found
 
@@ -157,18 +127,9 @@ def _paid(fill: Fill, market: Market) -> Decimal | None:
     return fill.fee * quote.mid
 
 
-def _weight(age_us: int) -> Decimal:
-    """Return what something of this age weighs, 1 at most."""
-    return quantise(CONTEXT.exp(-_LN2 * max(age_us, 0) / HALF_LIFE_US))
-
-
 def _place(row: ChargedFee | Fill) -> _Place:
     return row.venue, row.instrument, row.liquidity
 
 
 def _stated_fee(rules: Instrument, liquidity: Liquidity) -> Decimal:
     return rules.maker_fee if liquidity is Liquidity.MAKER else rules.taker_fee
-
-
-def _stated(fees: Iterable[ChargedFee]) -> Mapping[_Place, Decimal]:
-    return {_place(row): row.stated for row in fees}

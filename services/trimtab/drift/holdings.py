@@ -8,8 +8,10 @@ from decimal import Decimal, localcontext
 from trimtab.domain.amounts import CONTEXT, ZERO, quantise
 from trimtab.domain.market import Market, Quote
 from trimtab.domain.portfolio import Portfolio
+from trimtab.drift.costs import impact_coefficient
 from trimtab.drift.reasons import Reason
 from trimtab.messages import PortfolioState
+from trimtab.settings import DriftSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class View:
     """A portfolio at one market, as its policy sees it. Sequences run over `names`; weights are fractions of equity.
 
     `quotes` holds None for an asset nobody wants and nobody lists: it counts for nothing and is left alone.
+    `impact_coefficient` is Y of the square-root law (costs.py).
     """
 
     equity: Decimal
@@ -75,6 +78,7 @@ class View:
     quotes: tuple[Quote | None, ...]
     cash_weight: Decimal
     cash_target: Decimal
+    impact_coefficient: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,9 @@ class Unpriced:
     instrument: str
 
 
-def appraise(holdings: Holdings, market: Market, quote_age_us_max: int) -> View | Unpriced:
+def appraise(holdings: Holdings, market: Market, settings: DriftSettings) -> View | Unpriced:
     """Value the holdings at the mids of a market. Runs under the caller's decimal context."""
-    oldest_us = market.event_time_us - quote_age_us_max
+    oldest_us = market.event_time_us - int(settings.quote_age_max_seconds * 1_000_000)
     values: list[Decimal] = []
     quotes: list[Quote | None] = []
     equity = holdings.cash
@@ -120,6 +124,7 @@ def appraise(holdings: Holdings, market: Market, quote_age_us_max: int) -> View 
         quotes=tuple(quotes),
         cash_weight=quantise(holdings.cash / equity),
         cash_target=holdings.cash_target,
+        impact_coefficient=impact_coefficient(market, settings),
     )
 
 

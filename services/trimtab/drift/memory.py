@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trimtab.domain.amounts import ONE
+from trimtab.domain.amounts import CONTEXT, ONE, quantise
 
 _LN2 = Decimal("0.6931471805599453094172321214581765680755")
 
@@ -28,6 +28,11 @@ class Memory:
     def length(self, count: int) -> Decimal:
         """Return how many points of one weight a mean of `count` is worth."""
         return min(Decimal(count), 2 / self.newest - 1)
+
+
+def weight_of_age(age_us: int, half_life_us: int) -> Decimal:
+    """Return 2^(-age / half-life), what something of this age weighs, 1 at most, to 18 decimals."""
+    return quantise(CONTEXT.exp(-_LN2 * max(age_us, 0) / half_life_us))
 
 
 def _faded(half_life: Decimal, points: int) -> Decimal:

@@ -8,7 +8,7 @@ from trimtab.domain.amounts import ONE, ZERO, ceil_to, floor_to
 from trimtab.domain.market import Market, Quote
 from trimtab.domain.orders import Side
 from trimtab.domain.portfolio import Limits
-from trimtab.drift.costs import lifetime_impact, limit_price, net, trade_cost
+from trimtab.drift.costs import impact_coefficient, lifetime_volatility, limit_price, net, trade_cost
 from trimtab.drift.covariance import Covariance
 from trimtab.drift.holdings import Account, Holdings
 from trimtab.settings import DriftSettings
@@ -102,4 +102,5 @@ class Places:
 
     def _impact(self, base: str, quote: str) -> Decimal:
         variance = self.covariance.variance(base, quote)
-        return lifetime_impact(self.settings.impact_coefficient, variance, self.settings.signal_lifetime_seconds)
+        volatility = lifetime_volatility(variance, self.settings.signal_lifetime_seconds)
+        return impact_coefficient(self.market, self.settings) * volatility

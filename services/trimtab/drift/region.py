@@ -145,7 +145,7 @@ class RegionRule:
             return Reason.INSTRUMENT_NOT_TRADABLE
         share = min(max(abs(effective) - asset.landing, ZERO), self.share_max)
         side = Side.SELL if effective > 0 else Side.BUY
-        cost = trade_cost(asset.quote, side, share * view.equity, band.impact)
+        cost = trade_cost(asset.quote, side, share * view.equity, view.impact_coefficient * band.volatility)
         search.costs[index] = cost
         if asset.forced or self._benefit(asset, band, effective) > cost * self.settings.safety_factor:
             return None

@@ -10,8 +10,8 @@ from structlog.typing import FilteringBoundLogger
 from trimtab.domain.errors import InvalidValueError, TrimtabError
 from trimtab.drift.allocating import Allocating
 from trimtab.drift.decision import Hold, judge, prepare
-from trimtab.drift.fees import counts
 from trimtab.drift.portfolios import Entry, Portfolios
+from trimtab.drift.refit import counts
 from trimtab.drift.screen import Screen
 from trimtab.frames import Feed, touched
 from trimtab.messages import Costs, Frame, Risk, Signal, Targets

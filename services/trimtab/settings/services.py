@@ -42,7 +42,7 @@ class DriftSettings(Section):
     trigger: Factor = Decimal("1.25")
     landing: Decimal = Field(Decimal("0.75"), ge=0, le=1)
     safety_factor: Factor = Decimal(1)
-    impact_coefficient: Factor = Decimal("0.7")  # Y of the square-root law, 0.5 to 1
+    impact_coefficient: Factor = Decimal("0.7")  # Y of the square-root law before own fills say more; 0.5 to 1
     risk_half_life_seconds: Lasting = 3_600.0  # of volatilities
     risk_correlation_half_life_seconds: Lasting = 21_600.0
     risk_sample_seconds: float = Field(1.0, ge=0.05, le=86_400)

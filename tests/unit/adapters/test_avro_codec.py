@@ -19,7 +19,8 @@ from trimtab.adapters.manifest import schema_text
 from trimtab.adapters.records import amount_from_bytes, amount_to_bytes
 from trimtab.domain.amounts import CONTEXT
 from trimtab.domain.errors import InvalidValueError, UnreachableError
-from trimtab.messages import Fill, Frame, Message, Signal, Tick
+from trimtab.drift.impact import PENDING_MAX
+from trimtab.messages import Costs, Fill, Frame, Message, Signal, Tick
 from trimtab.portfolio_file import ACCOUNTS_MAX, TARGETS_MAX
 from trimtab.topics import TOPICS, topic_of
 
@@ -28,6 +29,7 @@ CODEC = Codec(IDS)
 EXAMPLES = all_messages()
 FILL = next(message for _, message in EXAMPLES if isinstance(message, Fill))
 SIGNAL = next(message for _, message in EXAMPLES if isinstance(message, Signal))
+COSTS = next(message for _, message in EXAMPLES if isinstance(message, Costs))
 FRAME = next(message for _, message in EXAMPLES if isinstance(message, Frame))
 
 
@@ -312,6 +314,12 @@ ABSURD: list[tuple[str, str, object]] = [
     ("market.risk", "recent_returns", (Decimal("0.1"), Decimal(-101))),
     ("market.costs", "sequence", -1),
     ("market.costs", "fills_offsets", (0, -1)),
+    ("market.costs", "signals_offsets", (0, -1)),
+    ("market.costs", "impact_coefficient", Decimal(1_001)),
+    ("market.costs", "impact_prior", Decimal(-1)),
+    ("market.costs", "impact_squares", Decimal(-1)),
+    ("market.costs", "impact_taken", Decimal(10**13)),
+    ("market.costs", "impact_products", Decimal(-(10**13))),
     ("portfolio.targets", "assets", ("USDT", "BTC", "ETH")),
     ("portfolio.targets", "weights", (Decimal("0.5"), Decimal("0.4"), Decimal("0.05"))),
     ("portfolio.targets", "weights", (Decimal("0.5"), Decimal("0.5"))),
@@ -357,6 +365,40 @@ def test_a_signal_of_more_trades_than_any_portfolio_file_causes_is_absurd_and_sa
     with pytest.raises(UndecodableError, match=r"^trades: found .*; allowed: at most 2000 trades$") as refused:
         CODEC.decode("rebalance.signals", _framed("rebalance.signals", record | {"trades": [trade] * 2_001}))
     assert len(str(refused.value)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("trade_id", ""),
+        ("deadline_us", COSTS.pending[0].event_time_us),
+        ("deadline_us", COSTS.pending[0].event_time_us + 86_400_000_001),
+        ("quantity", Decimal(0)),
+        ("decision_price", Decimal(0)),
+        ("volatility", Decimal(0)),
+        ("depth", Decimal(0)),
+        ("depth", Decimal(1)),
+        ("depth_slippage", Decimal("-1.1")),
+        ("worst_slippage", Decimal(2)),
+        ("taken", Decimal("0.9")),
+        ("made", Decimal(-1)),
+        ("slippage", Decimal(2)),
+        ("ledger_sequence", -2),
+    ],
+)
+def test_a_pending_trade_that_cannot_be_is_absurd(field: str, value: Any) -> None:
+    record = _record(COSTS)
+    record["pending"][0][field] = amount_to_bytes(value) if isinstance(value, Decimal) else value
+    with pytest.raises(UndecodableError, match=rf"^pending\[0\]\.{field}: found .*; allowed: "):
+        CODEC.decode("market.costs", _framed("market.costs", record))
+
+
+def test_too_many_pending_trades_are_absurd() -> None:
+    assert rules.PENDING_MAX > PENDING_MAX
+    record = _record(COSTS)
+    record["pending"] *= rules.PENDING_MAX + 1
+    with pytest.raises(UndecodableError, match=r"^pending: found .*; allowed: at most 1000 trades$"):
+        CODEC.decode("market.costs", _framed("market.costs", record))
 
 
 def test_every_topic_has_an_absurd_record_and_every_rule_a_field() -> None:

@@ -9,9 +9,9 @@ from trimtab.cli.basis import Past, past_of
 from trimtab.cli.charges import Charges
 from trimtab.cli.moment import Moment, Moments
 from trimtab.cli.verdict import Verdict, as_of
+from trimtab.cost_rows import ChargedFee
 from trimtab.domain.orders import Liquidity
 from trimtab.messages import (
-    ChargedFee,
     Costs,
     Frame,
     FrameQuote,
@@ -103,9 +103,11 @@ class World:
         )  # fmt: skip - one line a field says no more
         return self._keep(made)
 
-    def costs(self, frame: int, sequence: int, fee: str) -> int:
+    def costs(self, frame: int, sequence: int, fee: str, coefficient: str = "0") -> int:
         row = ChargedFee("binance", "BTC/USDT", Liquidity.TAKER, RULES.taker_fee, D(fee), D(40), D(1), D(1))
-        return self._keep(Costs(f"{frame}/{sequence}", sequence, -1, self.now_us, frame, (0,), (row,)))
+        made = Costs(f"{frame}/{sequence}", sequence, -1, self.now_us, frame, (0,), (row,))
+        impact = {"impact_coefficient": D(coefficient), "impact_prior": D("0.6"), "impact_trades": D("12.34")}
+        return self._keep(replace(made, **impact) if impact["impact_coefficient"] else made)
 
     def moment(self, frame: int) -> Moment:
         return Moments(self.topics, Charges(self.topics).at).at(frame)

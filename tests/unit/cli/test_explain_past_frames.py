@@ -112,7 +112,7 @@ def test_computed_targets_count_as_they_did_then(world: World) -> None:
 def test_costs_count_from_the_next_full_frame_on(world: World) -> None:
     world.state(1)
     world.frames(2)
-    world.costs(2, sequence=1, fee="0.002")
+    world.costs(2, sequence=1, fee="0.002", coefficient="0.65")
     world.costs(2, sequence=1, fee="0.9")  # of two with the same number the first one counts
     world.frame(full=False)
     world.frames(2)
@@ -120,7 +120,11 @@ def test_costs_count_from_the_next_full_frame_on(world: World) -> None:
     found = [world.verdict(frame) for frame in range(9)]
     assert [each.decision.costs_offset for each in found] == [-1] * 5 + [0] * 4
     rows = {row.term: row.value for row in found[-1].rows}
-    assert (rows["costs"], rows["binance:BTC/USDT fee"]) == ("0", "0.002")
+    assert (rows["costs"], rows["binance:BTC/USDT fee"], rows["Y"]) == ("0", "0.002", "0.65")
+    (law,) = (row.meaning for row in found[-1].rows if row.term == "Y")
+    assert law.endswith("refit from 12.3 own trades, weighted, with the prior 0.6 as set")
+    (law,) = (row.meaning for row in found[0].rows if row.term == "Y")
+    assert law.endswith("as set")
     newest = Moments(world.topics, Charges(world.topics).newest).newest()
     assert newest is not None
     assert newest.market.costs_offset == 2

@@ -1,16 +1,18 @@
-"""Own fills to refit fees from, and the market that states other ones."""
+"""Own fills to refit costs from."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from drift_worlds import NOW_US, D
+from drift_worlds import NOW_US, SETTINGS, D
 
+from trimtab.domain.market import Market
 from trimtab.domain.orders import Liquidity, Side
-from trimtab.messages import Costs, Fill
+from trimtab.drift.refit import refit
+from trimtab.messages import Costs, Fill, Signal
 from trimtab.ports.topics import Record, Stretch
 
-BNB = D(600)
+COEFFICIENT = SETTINGS.impact_coefficient
 
 
 def fill(number: int, rate: str = "0.0015", **changes: object) -> Fill:
@@ -48,6 +50,17 @@ def stretch(fills: Iterable[Fill], end: int | None = None) -> Stretch[Fill]:
     """Everything in one partition."""
     records = tuple(Record(made, "execution.fills", 0, number) for number, made in enumerate(fills))
     return Stretch(records, (len(records) if end is None else end,))
+
+
+def signalled(signals: Iterable[Signal] = (), end: int | None = None) -> Stretch[Signal]:
+    """As `stretch`, of signals."""
+    records = tuple(Record(made, "rebalance.signals", 0, number) for number, made in enumerate(signals))
+    return Stretch(records, (len(records) if end is None else end,))
+
+
+def refit_fees(market: Market, fills: Stretch[Fill], known: Record[Costs] | None) -> Costs | None:
+    """Refit where nothing is signalled."""
+    return refit(market, fills, signalled(), known, COEFFICIENT)
 
 
 def recorded(costs: Costs | None, offset: int = 0) -> Record[Costs]:

@@ -1,13 +1,22 @@
 from decimal import Decimal
 
 import pytest
-from drift_worlds import UNIT, D, instrument, quote
+from drift_worlds import SETTINGS, UNIT, D, instrument, quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.domain.market import Level, Quote
+from trimtab.domain.market import Level, Market, Quote
 from trimtab.domain.orders import Side
-from trimtab.drift.costs import lifetime_impact, limit_price, net, touch_cost, trade_cost
+from trimtab.drift.costs import (
+    Shown,
+    impact_coefficient,
+    lifetime_volatility,
+    limit_price,
+    net,
+    shown,
+    touch_cost,
+    trade_cost,
+)
 
 BTC = instrument("BTC", tick=D("0.01"), taker_fee=D("0.001"))
 
@@ -39,9 +48,20 @@ def test_beyond_the_visible_depth_the_square_root_law_is_added() -> None:
     assert trade_cost(ladder(), Side.BUY, D(600), D("0.04")) == D("0.001") + (D(306) + 3 * D(107) - 600) / 600
 
 
-def test_impact_is_the_volatility_over_one_lifetime() -> None:
-    assert lifetime_impact(D("0.5"), D("0.25"), 365 * 24 * 3_600) == D("0.25")
-    assert lifetime_impact(D("0.5"), D(0), 60) == 0
+def test_impact_is_taken_over_one_lifetime() -> None:
+    assert lifetime_volatility(D("0.25"), 365 * 24 * 3_600) == D("0.5")
+    assert lifetime_volatility(D(0), 60) == 0
+
+
+@pytest.mark.parametrize(("side", "vwap", "worst"), [(Side.BUY, 102, 103), (Side.SELL, 98, 97)])
+def test_an_order_past_the_depth_says_what_was_shown_and_another_does_not(side: Side, vwap: int, worst: int) -> None:
+    assert shown(ladder(), side, D("3.00001")) == Shown(D(3), D(vwap), D(worst))
+    assert shown(ladder(), side, D(3)) == Shown(D(0), D(0), D(0))
+
+
+def test_the_coefficient_of_the_market_goes_before_the_setting() -> None:
+    assert impact_coefficient(Market(), SETTINGS) == SETTINGS.impact_coefficient
+    assert impact_coefficient(Market(impact_coefficient=D("0.6")), SETTINGS) == D("0.6")
 
 
 @given(

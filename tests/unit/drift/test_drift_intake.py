@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from drift_ports import LOG, Sent, estimate, frame, held, parse
@@ -14,7 +15,7 @@ from trimtab.drift.intake import Intake
 from trimtab.drift.portfolios import Portfolios
 from trimtab.drift.refitting import Refitting
 from trimtab.drift.stream import Raw
-from trimtab.messages import Fill, Message, PortfolioState, Risk
+from trimtab.messages import Message, PortfolioState, Risk
 from trimtab.ports.topics import Record, Stretch
 from trimtab.settings import DriftSettings
 
@@ -43,7 +44,7 @@ class World:
         self.risks: dict[str, Record[Risk]] = {}
         self.newest = 0
         self.portfolios = Portfolios(parse)
-        refitting = Refitting(self.sent, LOG, self.no_fills, lambda: None)
+        refitting = Refitting(self.sent, LOG, self.nothing, self.nothing, lambda: None, QUICK.impact_coefficient)
         self.estimating = Estimating(self.sent, LOG, QUICK, lambda: self.risks, lambda: self.newest, refitting)
         self.messages: dict[bytes, Message] = {}
         self.buried: list[tuple[int, str]] = []
@@ -64,7 +65,7 @@ class World:
             raise InvalidValueError(topic, value, "a known message")
         return self.messages[value]
 
-    async def no_fills(self, begin: tuple[int, ...], records_max: int) -> Stretch[Fill]:
+    async def nothing(self, begin: tuple[int, ...], records_max: int) -> Stretch[Any]:
         return Stretch((), begin)
 
     async def bury(self, raw: Raw, reason: str) -> None:

@@ -3,29 +3,46 @@
 from dataclasses import replace
 
 import pytest
-from drift_fills import fill, recorded, stretch
+from drift_fills import COEFFICIENT, fill, recorded, signalled, stretch
 from drift_ports import LOG, frame, held, watch
-from drift_worlds import D
+from drift_trades import LIFETIME_US, at, learn, signal_of, taken, trade
+from drift_worlds import (
+    PRICES,
+    SETTINGS,
+    D,
+    instrument,
+    market,
+    portfolio,
+    quote,
+    risk,
+    state,
+    weights_to_positions,
+)
 
 from trimtab.domain.errors import UnreachableError
+from trimtab.domain.portfolio import CostAdjusted, NoTradeRegion, Policy
 from trimtab.drift.decision import decide
 from trimtab.drift.explanation import explain
-from trimtab.drift.fees import refit
-from trimtab.drift.refitting import FILLS_MAX, REFIT_US, Refitting
+from trimtab.drift.refit import refit
+from trimtab.drift.refitting import FILLS_MAX, REFIT_US, SIGNALS_MAX, Refitting
 from trimtab.drift.tariff import explain_costs
 from trimtab.frames import Feed
-from trimtab.messages import Costs, Fill, Frame
+from trimtab.messages import Costs, Fill, Frame, Signal
 from trimtab.ports.topics import Record, Stretch
 
 MINUTE = REFIT_US / 1_000_000
 
 
 class World:
-    """A worker that owns the frames, the fills so far, and market.costs as it would be read back."""
+    """A worker that owns the frames, the fills and signals so far, and market.costs as it would be read back.
+
+    What the worker signals is not among the signals.
+    """
 
     def __init__(self) -> None:
         self.worker, self.sent, self.counted = watch()
         self.fills: list[Fill] = []
+        self.signals: list[Signal] = []
         self.asked: list[tuple[int, ...]] = []
         self.broken = False
         self.costs: list[Record[Costs]] = []
@@ -33,7 +50,12 @@ class World:
         self.refitting = self.owner()
 
     def owner(self) -> Refitting:
-        return Refitting(self.sent, LOG, self.read, self.worker.latest_costs)
+        latest = self.worker.latest_costs
+        return Refitting(self.sent, LOG, self.read, self.read_signals, latest, self.worker.settings.impact_coefficient)
+
+    async def read_signals(self, begin: tuple[int, ...], records_max: int) -> Stretch[Signal]:
+        assert records_max == SIGNALS_MAX
+        return signalled(self.signals[sum(begin) :], end=len(self.signals))
 
     async def read(self, begin: tuple[int, ...], records_max: int) -> Stretch[Fill]:
         self.asked.append(begin)
@@ -128,7 +150,7 @@ async def test_a_worker_that_starts_goes_on_from_the_last_record(world: World) -
     world.fills += [fill(n) for n in range(5, 8)]
     await world.frame(frame(2, seconds=1, full=True), world.owner())
     assert world.asked == [(), (5,)]
-    found = refit(world.stated.market, stretch(world.fills[5:], end=8), world.costs[0])
+    found = refit(world.stated.market, stretch(world.fills[5:], end=8), signalled(), world.costs[0], COEFFICIENT)
     assert world.costs[1].message == found
 
 
@@ -155,6 +177,61 @@ async def test_an_incomplete_market_is_not_looked_at(world: World) -> None:
     world.refitting.look(replace(world.stated.market, complete=False))
     await world.refitting.settled()
     assert world.asked == []
+
+
+async def test_own_orders_past_the_depth_move_the_coefficient_from_the_next_full_frame_on(world: World) -> None:
+    order = trade()
+    world.fills = [fill(1)]
+    await world.frame(frame(1, full=True))
+    world.signals.append(signal_of(order))
+    world.fills.append(taken(order, D("1.5"), number=2))
+    await world.frame(frame(2, seconds=MINUTE, full=True))
+    await world.frame(frame(3, seconds=2 * MINUTE, full=True))
+    assert [len(record.message.pending) for record in world.costs] == [0, 1, 0]
+    assert world.worker.feed.market.impact_coefficient == COEFFICIENT
+    await world.frame(frame(4, seconds=2 * MINUTE + 1))
+    assert world.worker.feed.market.impact_coefficient == COEFFICIENT
+    await world.frame(frame(5, seconds=2 * MINUTE + 2, full=True))
+    learnt = world.costs[2].message.impact_coefficient
+    assert world.worker.feed.market.impact_coefficient == learnt > COEFFICIENT
+    await world.frame(frame(6, seconds=4 * MINUTE, full=True))
+    assert len(world.costs) == 3
+
+
+def test_every_record_follows_from_the_one_before_and_the_topics() -> None:
+    """However they were read: what stands in the first two records of a topic may come in one."""
+    order = trade()
+    halves = [taken(order, D(2), D("0.5"), number) for number in (1, 2)]
+    first = recorded(learn(at(LIFETIME_US), [signal_of(order)], halves[:1]))
+    second = learn(at(), [], halves[1:], first, ends=(2, 1))
+    at_once = learn(at(), [signal_of(order)], halves)
+    assert replace(second, event_id="", sequence=0, previous_offset=0) == replace(
+        at_once, event_id="", sequence=0, previous_offset=0, fees=second.fees
+    )
+
+
+@pytest.mark.parametrize("policy", [NoTradeRegion(), CostAdjusted(absolute=D("0.01"))], ids=["region", "cost_adjusted"])
+def test_decisions_reckon_with_the_coefficient_of_the_market_and_without_one_with_the_setting(policy: Policy) -> None:
+    shallow = market(quotes=[quote(instrument("BTC"), PRICES["BTC"], depth=D("0.001"))])
+    held = state(weights_to_positions({"BTC": D("0.75"), "ETH": D("0.15")}))
+
+    def found(coefficient: str | None, setting: str) -> Signal:
+        brought = replace(shallow, impact_coefficient=D(coefficient) if coefficient else None)
+        settings = SETTINGS.model_copy(update={"impact_coefficient": D(setting)})
+        decision = decide(brought, risk(), held, portfolio(policy=policy), settings)
+        assert isinstance(decision, Signal)
+        return decision
+
+    low, middle, high = (found(coefficient, "0.9") for coefficient in ("0.5", "0.6", "0.7"))
+    costs = [next(term.cost for term in each.terms if term.asset == "BTC") for each in (low, middle, high)]
+    assert costs[0] < costs[1] < costs[2]
+    assert costs[2] - costs[1] == pytest.approx(costs[1] - costs[0], abs=D("1e-17"))
+    assert found(None, "0.6") == middle
+    (order,) = (order for order in middle.trades if order.base == "BTC")
+    assert order.depth == D("0.01") < order.quantity
+    assert order.depth_worst < order.depth_vwap < order.decision_price
+    (deep,) = (order for order in middle.trades if order.base == "ETH")
+    assert deep.depth == deep.depth_vwap == deep.depth_worst == 0
 
 
 async def test_the_parameters_in_use_are_told(world: World) -> None:

@@ -30,7 +30,6 @@ from trimtab.drift.reasons import Reason
 from trimtab.drift.region import RegionRule
 from trimtab.messages import PortfolioState, Position, Signal, Term
 
-AGE_US = 10_000_000
 NAMES = ("ADA", "BTC", "ETH", "SOL")
 PRICES = {"ADA": D(50), "BTC": D(60_000), "ETH": D(3_000), "SOL": D(150)}
 SIGMAS = {"ADA": D("1.0"), "BTC": D("0.5"), "ETH": D("0.7"), "SOL": D("0.9")}
@@ -164,7 +163,7 @@ def subject_of(held: PortfolioState, wanted: Portfolio, correlation: Decimal) ->
 
 
 def assessed(subject: Subject, at: Market) -> tuple[View, Assessment]:
-    view = appraise(subject.holdings, at, AGE_US)
+    view = appraise(subject.holdings, at, subject.settings)
     assert isinstance(view, View)
     assert subject.rule is not None
     return view, subject.rule.assess(view)

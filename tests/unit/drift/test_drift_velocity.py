@@ -34,7 +34,7 @@ def moving(**changes: str) -> Record[Risk]:
 def speeds(estimate: Risk | None, weights: Mapping[str, Decimal] = WEIGHTS) -> dict[str, Decimal]:
     holdings = Holdings.of(state(weights_to_positions(weights)), portfolio())
     with localcontext(CONTEXT):
-        view = appraise(holdings, market(), 10_000_000)
+        view = appraise(holdings, market(), SETTINGS)
         assert isinstance(view, View)
         return dict(zip((*view.names, "USDT"), velocities(view, recent_returns(holdings, estimate)), strict=True))
 

@@ -117,6 +117,7 @@ def viewed(
         quotes=quotes,
         cash_weight=quantise(Decimal(float(cash))),
         cash_target=wanted.get(QUOTE, ZERO),
+        impact_coefficient=SETTINGS.impact_coefficient,
     )
 
 
