@@ -37,6 +37,13 @@ class AveragePrice:
         minute.quote_volume += trade.price * trade.quantity
         self._last = trade.price
 
+    def rescale(self, price: Decimal, quantity: Decimal) -> None:
+        """Tell what has been in other units: every price and every quantity multiplied."""
+        for minute in self._minutes:
+            minute.volume *= quantity
+            minute.quote_volume *= price * quantity
+        self._last = None if self._last is None else self._last * price
+
     def price(self, time_us: int) -> Decimal | None:
         """The mean in quote units; the last trade's price where none was in that time, None before the first."""
         first = time_us // _MINUTE_US - AVERAGE_MINUTES + 1

@@ -11,8 +11,9 @@ import typer
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
+from trimtab.exchange.bodies import complaint
 from trimtab.exchange.clock import MarketClock, wall_us
-from trimtab.exchange.controls import AccountsFile, AccountSpec, complaint
+from trimtab.exchange.controls import AccountsFile, AccountSpec
 from trimtab.exchange.faults import Faults
 from trimtab.exchange.instruments import DEFAULT_SYMBOLS
 from trimtab.exchange.journal import Journal, JournalError

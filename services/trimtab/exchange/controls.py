@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from trimtab.exchange.accounts import Account
+from trimtab.exchange.bodies import Strict, body_of
 from trimtab.exchange.clock import wall_us
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
@@ -22,22 +23,14 @@ from trimtab.exchange.venue import Venue
 Amount = Annotated[Decimal, Field(gt=0, decimal_places=8)]
 Rate = Annotated[Decimal, Field(ge=0, lt=1)]
 
-_SAID_MAX = 100  # characters of what was found that a complaint repeats
 
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AccountSpec(_Strict):
+class AccountSpec(Strict):
     """An account to open. Fees as fractions; `fee_asset` such as BNB pays them from its balance, discounted."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     api_key: Annotated[str, Field(min_length=1, max_length=128)]
     secret: Annotated[str, Field(min_length=1, max_length=128)]
-    balances: dict[str, Annotated[Decimal, Field(ge=0, decimal_places=8)]] = {}
+    balances: dict[str, Annotated[Decimal, Field(ge=0, decimal_places=8)]] = Field(default_factory=dict)
     maker_fee: Rate = Decimal("0.001")
     taker_fee: Rate = Decimal("0.001")
     fee_asset: str | None = None
@@ -52,7 +45,7 @@ class AccountSpec(_Strict):
         venue.open_account(account, Credentials(self.name, self.api_key, self.secret), self.balances)
 
 
-class LimitsSpec(_Strict):
+class LimitsSpec(Strict):
     """What addresses and accounts may do; what is not named is as on Binance."""
 
     request_weight_1m: Annotated[int, Field(ge=1)] = Limits().request_weight_1m
@@ -67,25 +60,25 @@ class LimitsSpec(_Strict):
         return Limits(**self.model_dump())
 
 
-class AccountsFile(_Strict):
+class AccountsFile(Strict):
     """What `--accounts` names. `prices` (USDT) are those of fee assets that have no book here."""
 
     accounts: list[AccountSpec]
     limits: LimitsSpec = LimitsSpec()
-    prices: dict[str, Annotated[Decimal, Field(gt=0)]] = {"BNB": start_price("BNBUSDT")}
+    prices: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(default_factory=lambda: {"BNB": start_price("BNBUSDT")})
 
 
-class _Transfer(_Strict):
+class _Transfer(Strict):
     account: str
     asset: str
     amount: Amount
 
 
-class _Speed(_Strict):
+class _Speed(Strict):
     speed: Annotated[float, Field(gt=0)]
 
 
-class _FaultSpec(_Strict):
+class _FaultSpec(Strict):
     kind: Kind
     endpoint: str = ""
     count: Annotated[int, Field(ge=1)] | None = 1
@@ -150,7 +143,7 @@ class Controls:
         )
 
     async def _open_account(self, request: web.Request) -> web.Response:
-        spec = await _body(request, AccountSpec)
+        spec = await body_of(request, AccountSpec)
         try:
             spec.open(self._venue)
         except ValueError as error:
@@ -169,17 +162,17 @@ class Controls:
         )
 
     async def _deposit(self, request: web.Request) -> web.Response:
-        spec = await _body(request, _Transfer)
+        spec = await body_of(request, _Transfer)
         self._venue.transfer(self._known(spec.account), spec.asset, spec.amount)
         return answer({"account": spec.account})
 
     async def _withdraw(self, request: web.Request) -> web.Response:
-        spec = await _body(request, _Transfer)
+        spec = await body_of(request, _Transfer)
         self._venue.transfer(self._known(spec.account), spec.asset, -spec.amount)
         return answer({"account": spec.account})
 
     async def _arm(self, request: web.Request) -> web.Response:
-        spec = await _body(request, _FaultSpec)
+        spec = await body_of(request, _FaultSpec)
         fault = self._misconduct.arm(Fault(**spec.model_dump()))
         return answer(asdict(fault), 201)
 
@@ -201,7 +194,7 @@ class Controls:
         return answer({"paused": False})
 
     async def _speed(self, request: web.Request) -> web.Response:
-        spec = await _body(request, _Speed)
+        spec = await body_of(request, _Speed)
         self._venue.clock.set(speed=spec.speed)
         return answer({"speed": spec.speed})
 
@@ -227,7 +220,7 @@ class Controls:
         return answer({"limits": asdict(meters.limits), "addresses": callers, "accounts": orders})
 
     async def _limit(self, request: web.Request) -> web.Response:
-        spec = await _body(request, LimitsSpec)
+        spec = await body_of(request, LimitsSpec)
         self._venue.meters = Meters(spec.limits())
         return answer(asdict(self._venue.meters.limits))
 
@@ -235,20 +228,3 @@ class Controls:
         if name not in self._venue.engine.accounts.by_name:
             raise VenueError(-1, f"account {name!r}: not here", 404)
         return name
-
-
-async def _body(request: web.Request, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate_json(await request.read())
-    except ValidationError as error:
-        raise VenueError(-1, complaint(error)) from error
-
-
-def complaint(error: ValidationError) -> str:
-    """A validation error in one line: where, what was found, what is allowed."""
-    parts: list[str] = []
-    for found in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in found["loc"]) or "body"
-        value: Any = found.get("input")
-        parts.append(f"{where}: found {repr(value)[:_SAID_MAX]}, {found['msg']}")
-    return "; ".join(parts)

@@ -48,8 +48,8 @@ class Engine:
         self.history = History(first_id)
         self.pits = {symbol: Pit() for symbol in self.instruments}
         self.halted: dict[str, str] = {}  # symbols that do not trade at present, and their status
-        self._averages = {symbol: AveragePrice() for symbol in self.instruments}
-        self._fixed_prices = dict(fixed_prices or {})
+        self.averages = {symbol: AveragePrice() for symbol in self.instruments}
+        self.fixed_prices = dict(fixed_prices or {})
 
     # Accounts
 
@@ -80,7 +80,7 @@ class Engine:
         elif isinstance(event, Snapshot):
             pit.liquidity.reset(event)
         else:
-            self._averages[event.symbol].trade(event)
+            self.averages[event.symbol].trade(event)
             return self._fill_resting(pit, pit.on_trade(event), event.time_us) if _any_resting(pit) else []
         return self._fill_resting(pit, pit.on_book(), event.time_us) if _any_resting(pit) else []
 
@@ -92,7 +92,7 @@ class Engine:
 
     def average(self, symbol: str, time_us: int) -> Decimal | None:
         """What the filters hold prices against: the mean of the last five minutes' trades, before any the mid price."""
-        price = self._averages[symbol].price(time_us)
+        price = self.averages[symbol].price(time_us)
         return self.reference(symbol) if price is None else price
 
     def price_of(self, asset: str, quote: str) -> Decimal | None:
@@ -101,7 +101,7 @@ class Engine:
             return Decimal(1)
         symbol = f"{asset}{quote}"
         price = self.reference(symbol) if symbol in self.pits else None
-        return price if price is not None else self._fixed_prices.get(asset)
+        return price if price is not None else self.fixed_prices.get(asset)
 
     # Orders
 
@@ -165,12 +165,17 @@ class Engine:
 
         Its `instruments` entry is what lists it again.
         """
+        events = self.cancel_all(symbol, time_us)
+        del self.instruments[symbol]
+        return events
+
+    def cancel_all(self, symbol: str, time_us: int) -> list[EngineEvent]:
+        """Cancel every open order of a symbol, of whatever account, as the exchange itself does."""
         events: list[EngineEvent] = []
         for resting in self.pits[symbol].resting.values():
             for order in list(resting):
                 resting.remove(order)
                 events += self._close(order, "CANCELED", "CANCELED", time_us)
-        del self.instruments[symbol]
         return events
 
     @staticmethod

@@ -5,7 +5,8 @@ that it is about leaves. Kinds:
 
 - `opened`: the exchange's start, with its symbols and market;
 - `account`: an account's name and terms (never its secret);
-- `request`: an accepted request, as asked; `rejected`: a refused one, with code and text;
+- `request`: an accepted request, as asked; `rejected`: a refused one, with code and text; `by_hand`: past the API;
+- `redenomination`: an asset's units were multiplied by `ratio`;
 - `order`: an order's state after a report; `execution`: one fill; `balance`: one balance after a change;
 - `fault`: a fault that struck, and what it struck; `fault_over`: the end of one that lasted;
 - `limited`: a request that was turned away, whose, and what it asked.
@@ -89,8 +90,10 @@ class JournalContents:
     """A journal, read: the exchange's own truth.
 
     `orders` hold the last state by (account, symbol, order id); `executions` are in order; `balances` are
-    (free, locked) by account and asset after the last change; `transfers` are deposits and withdrawals; `faults`,
-    `faults_over`, `requests`, `rejected` and `limited` are the lines as written.
+    (free, locked) by account and asset after the last change; `transfers` are deposits and withdrawals,
+    `conversions` dust that was converted and units that a redenomination gave or took; `by_hand` are orders (account,
+    symbol, order id) that a person placed past the API; `faults`, `faults_over`, `requests`, `rejected` and `limited`
+    are the lines as written.
     """
 
     accounts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -98,6 +101,8 @@ class JournalContents:
     executions: list[Execution] = field(default_factory=list)
     balances: dict[str, dict[str, tuple[Decimal, Decimal]]] = field(default_factory=dict)
     transfers: list[BalanceChange] = field(default_factory=list)
+    conversions: list[BalanceChange] = field(default_factory=list)
+    by_hand: set[tuple[str, str, int]] = field(default_factory=set)
     faults: list[Mapping[str, Any]] = field(default_factory=list)
     faults_over: list[Mapping[str, Any]] = field(default_factory=list)
     requests: list[Mapping[str, Any]] = field(default_factory=list)
@@ -152,6 +157,8 @@ def _take(contents: JournalContents, line: dict[str, Any]) -> None:
         contents.balances.setdefault(change.account, {})[change.asset] = change.free, change.locked
         if change.reason in {"deposit", "withdrawal"}:
             contents.transfers.append(change)
+        elif change.reason in {"dust", "redenomination"}:
+            contents.conversions.append(change)
     elif kind == "account":
         contents.accounts[line["account"]] = line
     elif kind == "fault":
@@ -160,6 +167,8 @@ def _take(contents: JournalContents, line: dict[str, Any]) -> None:
         contents.faults_over.append(line)
     elif kind == "request":
         contents.requests.append(line)
+        if line.get("by_hand") and line["method"] == "order.place":
+            contents.by_hand.add((line["account"], line["symbol"], line["order_id"]))
     elif kind == "rejected":
         contents.rejected.append(line)
     elif kind == "limited":

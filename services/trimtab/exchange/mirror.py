@@ -11,6 +11,7 @@ from decimal import Decimal
 from trimtab.exchange.book import Book
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import DepthUpdate, Level, MarketEvent, Quote, Snapshot, Trade
+from trimtab.exchange.scale import Scale
 
 Sizes = Mapping[Decimal, Decimal]
 """Quantity by price: one side of a book."""
@@ -50,6 +51,11 @@ class Mirror:
         events = self._reflected(time_us)
         self._shown, self._resumed = None, True
         return events
+
+    def rescale(self, scale: Scale, time_us: int) -> list[MarketEvent]:
+        """Show the book in other units from now on; what there is to tell of it."""
+        bids, asks = (tuple(side.sizes.items()) for side in (self._truth.bids, self._truth.asks))
+        return self.passed(Snapshot(self._symbol, time_us, self._truth.last_id, scale.levels(bids), scale.levels(asks)))
 
     def passed(self, event: MarketEvent) -> list[MarketEvent]:
         """What is shown of an event of the market behind."""

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from trimtab.exchange.controls import Controls
 from trimtab.exchange.gate import Gate
+from trimtab.exchange.holders import Holders
 from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.mishaps import Mishaps
@@ -39,7 +40,8 @@ class _Server:
         """The aiohttp application; the market runs while it does."""
         application = web.Application(middlewares=[Gate(self._venue).pass_on, Mishaps(self._venue).middleware])
         controls = Controls(self._venue, self._misconduct)
-        for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), controls):
+        accounts = Holders(self._venue)
+        for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), controls, accounts):
             application.router.add_routes(part.routes())
         application.cleanup_ctx.append(self._background)
         return application

@@ -73,6 +73,16 @@ class Tape:
         else:
             self._minutes[-1] = single
 
+    def rescale(self, price: Decimal, quantity: Decimal) -> None:
+        """Tell what has been in other units: every price and every quantity multiplied."""
+        for minute in self._minutes:
+            for name in ("open", "high", "low", "close"):
+                setattr(minute, name, getattr(minute, name) * price)
+            for name in ("volume", "bought", "last_quantity"):
+                setattr(minute, name, getattr(minute, name) * quantity)
+            for name in ("quote_volume", "bought_quote"):
+                setattr(minute, name, getattr(minute, name) * price * quantity)
+
     def candles(self, interval_us: int, now_us: int) -> list[Candle]:
         """Candles of a whole number of minutes up to now, aligned to the epoch."""
         self._extend(_minute(now_us) + MINUTE_US)

@@ -3,7 +3,7 @@
 Whatever changes something is written to the journal first, then told to the user streams, then answered.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from trimtab.exchange import reports
 from trimtab.exchange.accounts import Account, BalanceError
 from trimtab.exchange.broadcast import Broadcast
 from trimtab.exchange.clock import MarketClock, ServerClock, wall_us
+from trimtab.exchange.conversions import convert_dust, redenominate
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
@@ -20,6 +21,7 @@ from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
 from trimtab.exchange.mirror import Mirror
 from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, PreventedMatch, Report
 from trimtab.exchange.reads import Reads
+from trimtab.exchange.scale import Scale
 from trimtab.exchange.signing import Credentials, Keys
 from trimtab.exchange.streams import Hub
 from trimtab.exchange.tampering import Tampering
@@ -61,6 +63,7 @@ class Venue:
         self.broken = ""  # why a recording could not be played to its end
         self._broadcast = Broadcast(self.hub, self.tapes)
         self._mirrors: dict[str, Mirror] = {}
+        self._scales: dict[str, Scale] = {}  # of symbols whose assets were redenominated
         self._last_us = market.start_us
         journal.write("opened", market.start_us, symbols=sorted(market.instruments), market=type(market).__name__)
         journal.flush()
@@ -80,6 +83,8 @@ class Venue:
         """Let the market move and tell everybody."""
         self.events += 1
         self._last_us = max(self._last_us, event.time_us)
+        if event.symbol in self._scales:
+            event = self._scales[event.symbol].event(event)
         mirror = self._mirrors.get(event.symbol)
         self.show([event] if mirror is None else mirror.passed(event))
         self._broadcast.tick(event.time_us)
@@ -137,15 +142,41 @@ class Venue:
             raise VenueError(-2010, f"{account}: {error}") from error
         self._tell([change])
 
+    def convert_dust(self, account: str, assets: Sequence[str], into: str) -> None:
+        """Turn what is free of some assets of an account into another.
+
+        Raises VenueError -1100 as `conversions` does.
+        """
+        self._tell(convert_dust(self.engine, account, assets, into, self.now_us()))
+
+    def redenominate(self, asset: str, ratio: Decimal) -> None:
+        """Give everybody `ratio` new units of an asset for each, and show its markets in them.
+
+        Raises VenueError -1100 as `conversions` does.
+        """
+        moment = self.now_us()
+        before = dict(self.engine.instruments)
+        happened = redenominate(self.engine, asset, ratio, moment)
+        self.journal.write("redenomination", moment, asset=asset, ratio=ratio)
+        self._tell(happened)
+        for symbol, rules in before.items():
+            scale = Scale.of(rules, asset, ratio)
+            if scale != Scale():
+                self._scales[symbol] = self._scales.get(symbol, Scale()).then(scale)
+                self.tapes[symbol].rescale(scale.price, scale.quantity)
+                self.show(self.mirror(symbol).rescale(scale, moment))
+
     # Orders
 
-    def place(self, account: str, new: NewOrder) -> tuple[Order, list[Execution], list[PreventedMatch]]:
+    def place(
+        self, account: str, new: NewOrder, *, by_hand: bool = False
+    ) -> tuple[Order, list[Execution], list[PreventedMatch]]:
         """Place an order; it, as it is now, its immediate fills, and what was prevented of it.
 
         Raises VenueError as the engine does, and -1015 when the account has placed too many.
         """
         moment = self.now_us()
-        asked = {"account": account, "method": "order.place", **asdict(new)}
+        asked = {"account": account, "method": "order.place", "by_hand": by_hand, **asdict(new)}
         try:
             self.meters.orders.check(account, wall_us())
             order, happened = self.engine.place(account, new, moment)
@@ -160,7 +191,14 @@ class Venue:
         return order, [fill for fill in fills if fill.order_id == order.order_id], list(prevented.values())
 
     def cancel(
-        self, account: str, symbol: str, order_id: int | None, client_order_id: str | None, request_id: str
+        self,
+        account: str,
+        symbol: str,
+        order_id: int | None,
+        client_order_id: str | None,
+        request_id: str,
+        *,
+        by_hand: bool = False,
     ) -> Order:
         """Cancel an open order.
 
@@ -170,6 +208,7 @@ class Venue:
         asked = {
             "account": account,
             "method": "order.cancel",
+            "by_hand": by_hand,
             "symbol": symbol,
             "order_id": order_id,
             "client_order_id": client_order_id,
