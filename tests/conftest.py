@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 from simulated_exchange import SimulatedExchange, simulated_exchange
+
+# No test is about time: an example may take long on a busy machine.
+hypothesis.settings.register_profile("trimtab", deadline=None)
+hypothesis.settings.load_profile("trimtab")
 
 pytest_plugins = ["stack", "ledger_fixtures", "ledger_worlds"]
 

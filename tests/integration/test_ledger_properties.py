@@ -218,7 +218,7 @@ class Life:
         )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(life=st.lists(steps, min_size=5, max_size=25))
 def test_money_is_neither_made_nor_lost(synchronous_world: LedgerWorld, life: list[tuple[Any, ...]]) -> None:
     lived = Life(synchronous_world)

@@ -113,7 +113,7 @@ def test_inverse_volatility_is_what_it_says(matrix: Matrix) -> None:
     assert all(abs(a - b) < NEAR * a for a, b in pairwise(products))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(bounded())
 def test_bounds_hold_and_between_them_assets_contribute_alike(world: World) -> None:
     matrix, bounds, _, total = world
@@ -136,7 +136,7 @@ def test_bounds_hold_and_between_them_assets_contribute_alike(world: World) -> N
     assert all(part >= min(free) - slack for part in held_up)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(bounded())
 def test_inverse_volatility_keeps_its_proportions_between_the_bounds(world: World) -> None:
     matrix, bounds, _, total = world
@@ -178,7 +178,7 @@ def test_what_has_no_weights_has_a_reason(matrix: Matrix, reason: str) -> None:
         risk_weights(matrix, open_bounds(matrix), D(1))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 4), st.data())
 def test_any_numbers_have_weights_or_a_reason(size: int, data: st.DataObject) -> None:
     """Also what is no covariance at all."""

@@ -68,7 +68,7 @@ def by_floats(
     return np.asarray(min(k, widest) * 3 * d / (2 * float(AVERSION) * v))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(estimates())
 def test_it_is_the_formula(world: tuple[list[list[float]], list[float]]) -> None:
     covariance, targets = world
@@ -117,7 +117,7 @@ def test_another_asset_counts_half_when_unlike_and_whole_when_alike(correlation:
     assert float(first.effect[1]) == pytest.approx(2 * share, rel=0.01)  # per unit of an asset twice as volatile
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(estimates(), st.sampled_from([0.01, 0.5, 7.0]))
 def test_the_level_of_volatility_changes_no_band(world: tuple[list[list[float]], list[float]], factor: float) -> None:
     covariance, targets = world
@@ -126,7 +126,7 @@ def test_the_level_of_volatility_changes_no_band(world: tuple[list[list[float]],
         assert float(other.cubed) == pytest.approx(float(one.cubed), rel=1e-5, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(estimates(), st.randoms(use_true_random=False))
 def test_the_order_of_the_assets_changes_nothing(world: tuple[list[list[float]], list[float]], random: object) -> None:
     covariance, targets = world
@@ -171,7 +171,7 @@ def published(covariance: Sequence[Sequence[float]]) -> Risk:
     return Risk("r", NOW_US, 5, "USDT", "test", 1_000, names, upper, tuple(D(1) for _ in names))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(estimates(), st.sampled_from([None, None, None, 1.0, 1.0002, 1.7]))
 def test_the_screens_bound_is_never_above_and_hardly_below(
     world: tuple[list[list[float]], list[float]], beyond: float | None

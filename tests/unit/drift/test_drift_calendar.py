@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from drift_worlds import SETTINGS, D, market, portfolio, positions, quote, state, weights_to_positions
 from drift_worlds import instrument as rules_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.domain.market import Market
@@ -162,7 +162,6 @@ between = st.sampled_from(["", "", "deposit", "fill ahead of the market"])
 steps = st.lists(st.tuples(st.integers(0, 90 * SECOND_US), between, outcomes), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(crons, windows, st.integers(-120, 120), steps)
 def test_it_trades_at_most_once_each_time_and_nothing_but_a_trade_settles_it(
     cron: str, window: int, start_seconds: int, taken: list[tuple[int, str, str]]

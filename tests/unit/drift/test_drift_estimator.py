@@ -293,14 +293,14 @@ def scenes(scene: list[tuple[list[int], int]], names: tuple[str, ...], levels: t
     return markets
 
 
-@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.settings(max_examples=60)
 @hypothesis.given(st.lists(points, min_size=20, max_size=60))
 def test_whatever_the_market_does_the_matrix_is_positive_semidefinite(scene: list[tuple[list[int], int]]) -> None:
     for risk in run(Estimator("USDT", FLAT), scenes(scene, ("BTC", "ETH", "SOL"), (1e5, 1e5, 1e5))):
         assert semidefinite(exact(risk))
 
 
-@hypothesis.settings(deadline=None, max_examples=30)
+@hypothesis.settings(max_examples=30)
 @hypothesis.given(st.lists(points, min_size=30, max_size=60))
 def test_names_and_units_of_price_do_not_matter(scene: list[tuple[list[int], int]]) -> None:
     usual, renamed, scaled = (

@@ -150,7 +150,7 @@ FILLS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(FILLS, min_size=1, max_size=3), st.decimals("-0.001", "0.01", places=5))
 def test_no_fills_whatever_bring_a_fee_out_of_its_bounds(passes: list[list[Fill]], stated: Decimal) -> None:
     of, known = stating(str(stated), str(stated)), None
@@ -163,7 +163,7 @@ def test_no_fills_whatever_bring_a_fee_out_of_its_bounds(passes: list[list[Fill]
             assert row.stated == stated
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FILLS, st.integers())
 def test_the_order_of_fills_does_not_matter(fills: list[Fill], seed: int) -> None:
     shuffled = Random(seed).sample(fills, len(fills))

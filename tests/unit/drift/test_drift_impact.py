@@ -316,7 +316,7 @@ PASSES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PASSES, st.decimals("0.001", 1_000, places=3))
 def test_nothing_whatever_brings_it_out_of_its_bounds_and_every_record_can_be_written_and_gone_on_from(
     passes: list[tuple[list[Trade], list[Fill], int]], prior: Decimal
@@ -336,7 +336,7 @@ def test_nothing_whatever_brings_it_out_of_its_bounds_and_every_record_can_be_wr
         known = recorded(read, number)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(ORDERS, min_size=1, max_size=4), st.lists(FILLS, max_size=8), st.integers())
 def test_the_order_of_fills_and_signals_does_not_matter(orders: list[Trade], fills: list[Fill], seed: int) -> None:
     dice = Random(seed)

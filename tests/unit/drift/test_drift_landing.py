@@ -78,7 +78,7 @@ def descent(world: World) -> list[Decimal]:
     return changes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(worlds(), st.booleans())
 def test_it_lands_where_a_long_descent_does(world: World, backwards: bool) -> None:  # noqa: FBT001 - drawn
     found = world.land(range(len(world.edges))[:: -1 if backwards else 1]).changes
@@ -98,7 +98,7 @@ def assert_least(world: World, landing: Landing) -> None:
             assert drift + edge >= -slack if change >= 0 else drift - edge >= -slack
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(worlds(), worlds(singular=True), worlds(forced=True), worlds(singular=True, forced=True)))
 def test_nothing_is_left_to_gain_and_bounds_hold(world: World) -> None:
     landing = world.land()
@@ -130,7 +130,7 @@ def test_a_bound_that_forbids_to_stay_is_kept() -> None:
     assert (landing.changes, landing.effective) == ([D("-0.005")], [D("0.005")])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.decimals(-3, 3, places=2), min_size=15, max_size=15), st.integers(2, 6))
 def test_what_comes_from_no_covariance_ends_within_bounds(likeness: list[Decimal], size: int) -> None:
     values = iter(likeness)
@@ -143,7 +143,7 @@ def test_what_comes_from_no_covariance_ends_within_bounds(likeness: list[Decimal
     assert all(D("-0.2") <= change <= D("0.3") for change in landing.changes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds(), st.lists(st.decimals(-1, 1, places=6), min_size=10, max_size=10))
 def test_equations_are_solved(world: World, wanted: list[Decimal]) -> None:
     with localcontext(CONTEXT):

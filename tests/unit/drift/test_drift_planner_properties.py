@@ -26,7 +26,7 @@ THRESHOLDS = (Threshold(absolute=Decimal("0.02")), Threshold(relative=Decimal("0
 REGIONS = (NoTradeRegion(), NoTradeRegion(risk_aversion=Decimal(20)))
 # Weights in a signal's terms have 18 decimals; the corrections are made of them.
 LAST_DIGIT = Decimal("1e-18")
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
 CODEC = Codec({topic.name: 1 for topic in TOPICS})
 

@@ -178,7 +178,7 @@ def traded(held: PortfolioState, signal: Signal) -> PortfolioState:
     return replace(held, positions=tuple(Position("main", "binance", a, n, ZERO) for a, n in amounts.items()))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(worlds())
 def test_inside_every_band_it_never_trades_and_outside_it_says_why(
     world: tuple[Market, PortfolioState, Portfolio, Decimal],
@@ -194,7 +194,7 @@ def test_inside_every_band_it_never_trades_and_outside_it_says_why(
         assert not outside or found.reason in {Reason.COST_ABOVE_BENEFIT, Reason.BELOW_MINIMUM_TRADE}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(worlds())
 def test_a_traded_asset_lands_on_its_edge_and_never_beyond(
     world: tuple[Market, PortfolioState, Portfolio, Decimal],
@@ -219,7 +219,7 @@ def test_a_traded_asset_lands_on_its_edge_and_never_beyond(
                 assert abs(new.effective_drift) <= old.half_band * D("1.25") + slack
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(worlds())
 def test_after_its_trades_it_rests(world: tuple[Market, PortfolioState, Portfolio, Decimal]) -> None:
     at, held, wanted, correlation = world
@@ -230,7 +230,7 @@ def test_after_its_trades_it_rests(world: tuple[Market, PortfolioState, Portfoli
     assert isinstance(again, Hold)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(worlds(), st.sampled_from([D("0.25"), D(4), D(100)]))
 def test_the_size_of_the_portfolio_changes_no_weight(
     world: tuple[Market, PortfolioState, Portfolio, Decimal], factor: Decimal
@@ -245,7 +245,7 @@ def test_the_size_of_the_portfolio_changes_no_weight(
         assert abs(one.change - other.change) < D("1e-9")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_the_inputs_changes_nothing(
     world: tuple[Market, PortfolioState, Portfolio, Decimal], random: object
@@ -263,7 +263,7 @@ def test_the_order_of_the_inputs_changes_nothing(
     assert first == second
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(worlds())
 def test_the_quick_look_agrees_with_the_full_one(world: tuple[Market, PortfolioState, Portfolio, Decimal]) -> None:
     at, held, wanted, correlation = world
@@ -276,7 +276,7 @@ def test_the_quick_look_agrees_with_the_full_one(world: tuple[Market, PortfolioS
         assert quick.reason is full.reason
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(worlds())
 def test_two_runs_give_the_same_bytes(world: tuple[Market, PortfolioState, Portfolio, Decimal]) -> None:
     at, held, wanted, correlation = world

@@ -139,7 +139,7 @@ def exact(found: Market, entry: Entry, estimate: Record[Risk] | None) -> Reason 
     return decision.reason if isinstance(decision, Hold) else None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_every_hold_it_tells_is_the_exact_decisions_with_its_reason(data: st.DataObject) -> None:
     screen, held, estimate = Screen(SETTINGS), dict[str, Entry](), None

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from drift_worlds import D
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.domain.amounts import SCALE
@@ -64,7 +64,6 @@ scores = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(scores, st.lists(st.integers(1, 10**24), min_size=6, max_size=6))
 def test_what_is_published_is_semidefinite_whoever_was_silent_when(
     rounds: list[dict[str, int]], variances: list[int]

@@ -259,5 +259,5 @@ class Trading(RuleBasedStateMachine):
                 assert filled[order.order_id] == order.executed
 
 
-Trading.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Trading.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestTrading = Trading.TestCase
