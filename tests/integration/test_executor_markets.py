@@ -1,10 +1,12 @@
 """Orders whose market closes, empties or goes away under them: they end, what they held is free again."""
 
+import asyncio
 from decimal import Decimal
 
 from trading_floor import Floor
 
 from trimtab.domain.orders import Side
+from trimtab.messages import Break
 
 
 async def _over(floor: Floor) -> None:
@@ -71,3 +73,35 @@ async def test_a_delisting_takes_the_order_and_nothing_stays_reserved(floor: Flo
     await floor.holds()
     assert floor.halt_reason() == ""
     await _over(floor)
+
+
+async def test_an_order_that_went_with_its_market_unheard_is_reported_and_holds_up_nothing_else(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    await executor.following.wait()
+    reconciler = floor.reconciler(busy_confirm_seconds=0.001)
+    await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+    order = await floor.open_order()
+    await floor.hit(order, "0.004")
+    await floor.until(floor.fills, "partially filled")
+    await asyncio.sleep(0.3)
+    await reconciler.comparing.compare()  # it looks the order up, and has the rules of its instrument from then on
+    floor.market_runs = False
+    await floor.fault("stream_silence", f"{floor.account}@", streams="user", duration_ms=None)
+    await floor.fault("delisting", symbol="BTCUSDT", duration_ms=None)
+
+    async def reported() -> bool:
+        await reconciler.comparing.compare()
+        return floor.halt_reason() != ""
+
+    await floor.until(reported, "the order is reported")
+    assert "does not know order" in floor.halt_reason()
+    assert floor.reserved() > 0  # a person finds out what became of it
+    await floor.control("deposit", account=floor.account, asset="ETH", amount="5")
+    for _ in range(2):
+        await reconciler.comparing.compare()
+    breaks = [message.kind for message in floor.world.emitted() if isinstance(message, Break)]
+    assert breaks == ["unknown_order", "external_transfer"]
+    await _over(floor)
+    for _ in range(2):  # listed again, the venue tells of it: it was cancelled
+        await reconciler.comparing.compare()
+    await floor.until(lambda: floor.children()[0]["state"] == "canceled", "it is known how it ended")

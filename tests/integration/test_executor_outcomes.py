@@ -222,3 +222,28 @@ async def test_orders_of_an_account_without_a_key_here_are_left_to_others(floor:
     await floor.holds()
     assert floor.closings() == {trade.trade_id: "deadline"}
     assert third.measured("order_fill_ratio_count", venue="binance") == 1
+
+
+async def test_an_order_that_a_proxy_places_twice_is_bought_twice_and_the_ledger_knows(floor: Floor) -> None:
+    executor = await floor.executor()
+    await executor.following.wait()
+    floor.reconciler()
+    await floor.fault("duplicate_request")
+    await _buy(floor, executor)
+    await floor.until(lambda: len(floor.fills()) == 2, "both are recorded")
+    await floor.until(floor.at_rest, "settled")
+    verdict = await floor.verdict()
+    assert verdict.doubled_orders > 0  # nobody behind such a proxy can keep that from happening
+    assert (verdict.lost_fills, verdict.invented_fills, verdict.ledger_equals_venue) == (0, 0, True)
+    assert _bought(floor) == Decimal("0.02")
+
+
+async def test_an_order_that_a_proxy_places_twice_while_it_rests_is_placed_once(floor: Floor) -> None:
+    executor = await floor.executor(patient=True)
+    await executor.following.wait()
+    floor.reconciler()
+    await floor.fault("duplicate_request")
+    await _buy(floor, executor)
+    await floor.hit(await floor.open_order(), "0.01")
+    await floor.holds()
+    assert _bought(floor) == Decimal("0.01")

@@ -121,7 +121,7 @@ class Hub:
         """Send one stream's data to all who listen."""
         if stream not in self._listeners:
             return
-        for message in self._tampering.passed("market", stream, data, lambda late: self._send(stream, late)):
+        for message in self._tampering.passed("market", stream, data, self._send):
             self._send(stream, message)
 
     def _send(self, stream: str, data: bytes) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from trimtab.exchange.faults import Audience, Fault, Faults
 
-Publish = Callable[[bytes], None]
+Publish = Callable[[str, bytes], None]
+"""Sends a stream's message to all who listen to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Tampering:
         self._held: dict[tuple[Audience, str], _Held] = {}
 
     def passed(self, audience: Audience, stream: str, message: bytes, publish: Publish) -> Sequence[bytes]:
-        """What goes out now in the place of a stream's next message; `publish` sends what has been held too long."""
+        """What goes out now in the place of a stream's next message; `publish` is for what has been held too long."""
         key = audience, stream
         held = self._held.pop(key, None)
         if held is not None:
@@ -45,7 +46,7 @@ class Tampering:
         return ()
 
     def _release(self, key: tuple[Audience, str], publish: Publish) -> None:
-        publish(self._held.pop(key).message)
+        publish(key[1], self._held.pop(key).message)
 
 
 class Silence:

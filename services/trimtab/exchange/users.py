@@ -44,7 +44,7 @@ class UserStreams:
         if not self._listeners.get(account):
             return
         stream, message = f"{account}@{event['e']}", orjson.dumps(event)
-        for passed in self._tampering.passed("user", stream, message, lambda late: self._send(stream, late)):
+        for passed in self._tampering.passed("user", stream, message, self._send):
             self._send(stream, passed)
 
     def _send(self, stream: str, event: bytes) -> None:

@@ -21,7 +21,7 @@ class Stream:
 
     def say(self, *messages: bytes, name: str = DEPTH, audience: Audience = "market") -> list[bytes]:
         for message in messages:
-            self.heard += self._tampering.passed(audience, name, message, self.heard.append)
+            self.heard += self._tampering.passed(audience, name, message, lambda _, late: self.heard.append(late))
         return self.heard
 
 

@@ -37,7 +37,8 @@ _TOO_MANY_CODES = frozenset({-1003, _TOO_MANY_ORDERS})
 _CLOCK_SKEW = -1021
 NO_SUCH_INSTRUMENT = -1121
 _UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1008})
-_ABSENT_CODES = frozenset({-2011, -2013})
+# No order is live on an instrument that is not there; what it may have filled before shows in the balances.
+_ABSENT_CODES = frozenset({-2011, -2013, NO_SUCH_INSTRUMENT})
 _DUPLICATE = "Duplicate order sent."
 
 _RETRY_MS = {418: 120_000, 429: 1_000}  # where Retry-After is missing; Binance bans for two minutes at first

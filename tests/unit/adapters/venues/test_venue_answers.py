@@ -110,6 +110,8 @@ def test_the_venues_own_pause_is_kept(failure: Failure, pause_ms: int) -> None:
     [
         (400, -2011, Absent),
         (400, -2013, Absent),
+        (400, -1121, Absent),
+        (500, -1121, Unknown),
         (400, -1021, Unknown),
         (429, -1003, Unknown),
         (500, -2013, Unknown),
