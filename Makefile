@@ -6,7 +6,7 @@ LOCK := uv pip compile --python-version 3.11 --universal --generate-hashes --qui
 # the suites' Kafka, registry and PostgreSQL: embedded, or containers of a Docker engine
 export TRIMTAB_TEST_STACK ?= embedded
 
-.PHONY: bench bench-peer env demo test oracle lint format schema up down compose-test lock
+.PHONY: bench bench-peer env demo test oracle fuzz lint format schema up down compose-test lock
 
 env: $(VENV)/.ready
 
@@ -33,6 +33,11 @@ FIRST ?= 0
 PROCESSES ?= 2
 oracle: env
 	PYTHONPATH=tests $(BIN)/python -m oracle --cases $(CASES) --seed $(SEED) --first $(FIRST) --processes $(PROCESSES)
+
+# seeded requests to the simulated exchange, most of them wrong; `make test` sends 1,500. Prints what they were answered
+REQUESTS ?= 10000
+fuzz: env
+	$(BIN)/pytest -q tests/integration/test_exchange_fuzz.py --fuzz-requests $(REQUESTS) --fuzz-seed $(SEED)
 
 # writes and prints the measures
 bench: env

@@ -24,6 +24,18 @@ async def exchange(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
         yield running
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of what a seed stands for is run; more than by default is a matter of patience."""
+    parser.addoption("--fuzz-requests", type=int, default=1_500, help="Seeded requests to the simulated exchange.")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="Their seed.")
+
+
+@pytest.fixture
+def fuzz(request: pytest.FixtureRequest) -> tuple[int, int]:
+    """Seed and number of the requests to ask."""
+    return request.config.getoption("--fuzz-seed"), request.config.getoption("--fuzz-requests")
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_imported() -> Iterator[None]:
     """Undo what a command under test says about logs: it holds for the whole process, the next tests included."""

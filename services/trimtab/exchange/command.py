@@ -1,14 +1,12 @@
 """Starting the exchange: from a command's options to a running process."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import typer
-from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from trimtab.exchange.bodies import complaint
@@ -109,13 +107,7 @@ def run(
             spec.open(venue)
         except ValueError as error:
             raise UsageError(str(error)) from error
-    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     asyncio.run(_serve(venue, market, (host, port), faults_seed, ready_file))
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a line of the HTTP server's is about the exchange, not about a client that does not speak HTTP."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _serve(
@@ -126,14 +118,15 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        runner, bound = await start(venue, market, address, fault_seed)
+        serving = await start(venue, market, address, fault_seed)
     except OSError as error:
         raise UsageError(f"--host {address[0]} --port {address[1]}: {error.strerror}") from error
-    ready = orjson.dumps({"port": bound, "symbols": sorted(market.instruments), "market_us": market.start_us}).decode()
+    told = {"port": serving.port, "symbols": sorted(market.instruments), "market_us": market.start_us}
+    ready = orjson.dumps(told).decode()
     if ready_file is not None:
         partial = ready_file.with_suffix(".partial")
         partial.write_text(ready + "\n")
         partial.replace(ready_file)
     typer.echo(ready)
     await stopped.wait()
-    await runner.cleanup()
+    await serving.cleanup()

@@ -44,6 +44,11 @@ def unsupported(status: int = 400) -> VenueError:
     return VenueError(-1020, "This operation is not supported.", status)
 
 
+def illegal_bytes() -> VenueError:
+    """What is no HTTP request."""
+    return VenueError(-1100, "Illegal characters found in a parameter.")
+
+
 def too_large() -> VenueError:
     """A body larger than any endpoint reads."""
     return VenueError(-1101, "Too many parameters sent for this endpoint.", 413)

@@ -14,6 +14,7 @@ from trimtab.exchange.holders import Holders
 from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.mishaps import Mishaps
+from trimtab.exchange.protocol import Serving, listen
 from trimtab.exchange.recorded import TapeError
 from trimtab.exchange.rest import PublicRest
 from trimtab.exchange.schedule import schedule
@@ -95,21 +96,11 @@ class _Server:
             self._misconduct.arm(fault)
 
 
-async def start(
-    venue: Venue,
-    market: Market,
-    address: tuple[str, int],
-    fault_seed: int | None = None,
-) -> tuple[web.AppRunner, int]:
-    """Serve on (host, port; 0: any free one) from now on; the runner, to be cleaned up, and the port.
+async def start(venue: Venue, market: Market, address: tuple[str, int], fault_seed: int | None = None) -> Serving:
+    """Serve on (host, port; 0: any free one) from now on.
 
     Raises OSError if the port is taken.
     """
     server = _Server(venue, market, fault_seed)
     server.prime()
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS_MAX)
-    await runner.setup()
-    host, port = address
-    site = web.TCPSite(runner, host, port, backlog=512)
-    await site.start()
-    return runner, int(runner.addresses[0][1])
+    return await listen(server.application(), *address, _SHUTDOWN_SECONDS_MAX)

@@ -1,0 +1,1 @@
+"""Seeded requests to the simulated exchange, most of them wrong, and what has to hold of every answer."""
