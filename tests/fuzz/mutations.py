@@ -60,8 +60,8 @@ def repeat(random: Random, draft: Draft) -> None:
     if not (pairs := _place(random, draft)):
         return
     name, value = random.choice(pairs)
-    other = random.choice((value, random.choice(NUMBERS), random.choice(TEXTS), ""))
-    random.choice((draft.query, draft.form)).append((name, other))
+    other = random.choice((value, value, value, random.choice(NUMBERS), random.choice(TEXTS), ""))
+    random.choice((pairs, draft.query, draft.form)).append((name, other))
 
 
 def empty(random: Random, draft: Draft) -> None:
@@ -217,7 +217,7 @@ def header(random: Random, draft: Draft) -> None:
 
 
 MUTATIONS: tuple[tuple[int, Mutation], ...] = (
-    (6, drop), (6, repeat), (6, empty), (8, add), (12, number), (12, amount), (12, text), (4, noise), (3, shuffle),
+    (6, drop), (8, repeat), (6, empty), (8, add), (12, number), (12, amount), (12, text), (4, noise), (3, shuffle),
     (5, move), (3, encode), (2, bare), (4, signature), (3, secret), (4, api_key), (5, moment), (5, window),
     (4, content_type), (4, body), (1, chunked), (2, zipped), (4, method), (3, path), (3, header),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from exchange_process import Running, control, running
 
 from fuzz.books import Books
 from fuzz.draft import SECRETS, Draft
+from fuzz.law import unlawful
 from fuzz.requests import SYMBOLS, Requests
 from fuzz.wire import Answer, Wire
 from fuzz.words import complaint
@@ -66,6 +67,7 @@ class Run:
         browser = ("Accept", "text/html") in draft.headers
         wrong = complaint(answer, head=draft.method == "HEAD", browser=browser, front=front)
         assert wrong is None, f"{self._name(draft)}: {wrong}"
+        assert answer.status != 200 or unlawful(draft) is None, f"{self._name(draft)}: {unlawful(draft)}"
         code = _code(answer)
         self.answers.append((answer.status, code))
         self.shapes[f"{answer.status} {code}"] += 1
