@@ -10,6 +10,7 @@ import ccxt
 import pytest
 from exchange_process import Running, client, control, running
 
+from fuzz.wire import Wire
 from trimtab.exchange.journal import read_journal
 from trimtab.exchange.signing import signature, sorted_part
 
@@ -258,3 +259,23 @@ async def test_what_is_not_there_is_refused_in_json_unless_a_browser_asks(exchan
                 assert (answer.status, (await answer.json())["code"]) == (status, -1020)
         async with session.get("/api/v3/exchangie", headers={"Accept": "text/html"}) as answer:
             assert (answer.status, await answer.text()) == (404, "<html><body><h2>404 Not found</h2></body></html>")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET /api/v3/time?\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /api/v3/time HTTP/1.1\r\nHost: x\r\nBad header\r\n\r\n",
+        b"GET /api/v3/time?a=" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+async def test_what_is_no_http_is_refused_without_a_word_on_stderr(exchange: Running, message: bytes) -> None:
+    wire = Wire(exchange.port)
+    answer = await wire.ask(message)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    assert answer.body.startswith(b'{"code":-1')
+    await wire.close()
