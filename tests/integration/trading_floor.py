@@ -587,11 +587,15 @@ def mistakes(floor: Floor) -> list[Any]:
 
 @contextmanager
 def standing_still(folder: Path, *symbols: str) -> Iterator[Running]:
-    """Run a simulated exchange whose market stands still, with the counterparty's account."""
+    """Run a simulated exchange whose market stands still, with the counterparty's account.
+
+    Its limits are out of the way: the floors of a session come from one address and look orders up 20 times a second.
+    """
     counter = {"name": "counter", "api_key": "counter-key", "secret": "counter-secret"}
     counter["balances"] = {"BTC": "1000", "ETH": "10000", "USDT": "100000000"}  # type: ignore[assignment]  # JSON
     accounts = folder / "accounts.json"
-    accounts.write_text(json.dumps({"accounts": [counter], "prices": {"BNB": "512.4"}}))
+    limits = {"request_weight_1m": 10_000_000, "orders_10s": 100_000}
+    accounts.write_text(json.dumps({"accounts": [counter], "prices": {"BNB": "512.4"}, "limits": limits}))
     options = ("--synthetic", "7", "--symbols", ",".join(symbols), "--paused", "--accounts", str(accounts))
     with running(folder, *options) as exchange:
         yield exchange
