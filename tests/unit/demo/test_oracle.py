@@ -16,7 +16,7 @@ ASKED = {"tt-1": ("parent-1", Decimal(1)), "tt-2": ("parent-1", Decimal(1))}
 @pytest.fixture
 def journal() -> JournalContents:
     execution = Execution.__new__(Execution)
-    for name, value in {"account": "alpha", "symbol": "BTCUSDT", "trade_id": 7}.items():
+    for name, value in {"account": "alpha", "symbol": "BTCUSDT", "order_id": 1, "trade_id": 7}.items():
         object.__setattr__(execution, name, value)
     return JournalContents(
         orders={("alpha", "BTCUSDT", 1): ORDER},
