@@ -9,6 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
+from trimtab.exchange.journal import read_journal
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 TAPE = Path(__file__).parents[3] / "shared" / "data" / "hftbacktest"
@@ -55,3 +57,12 @@ def test_it_trades_both_recorded_markets_at_once(tmp_path: Path) -> None:
     assert_promises(bill)
     assert "core-60-30-10" in {portfolio["portfolio"] for portfolio in bill["portfolios"]}
     assert bill["max_abs_drift"]["end"] < bill["max_abs_drift"]["start"]
+
+
+def test_it_lives_with_a_venue_that_misbehaves(tmp_path: Path) -> None:
+    bill = demo(tmp_path, "--seconds", "60", "--faults-seed", "22")
+    assert_promises(bill)
+    struck = {line["fault"] for line in read_journal(tmp_path / "exchange.journal").faults}
+    assert len(struck) >= 5, struck
+    said = {log.name: log.read_text() for log in (tmp_path / "logs").glob("*.log")}
+    assert [name for name, text in said.items() if "Traceback" in text] == []

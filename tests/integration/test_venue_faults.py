@@ -306,6 +306,20 @@ async def test_a_clock_that_goes_wrong_by_more_than_the_window_allows_places_not
     await venue.close()
 
 
+async def test_absence_counts_later_where_the_venues_clock_is_behind(exchange: SimulatedExchange) -> None:
+    venue = open_account(ACCOUNT, exchange.settings())
+    usual_ms = venue.absence_window_ms
+    await exchange.fault("clock_skew", skew_ms=-900, duration_ms=None)
+    assert isinstance(await venue.find(buy(), resting()), Absent)
+    assert usual_ms + 350 < venue.absence_window_ms < usual_ms + 5_000
+    await exchange.fault("clock_skew", skew_ms=900, duration_ms=None)
+    assert isinstance(await venue.find(buy(), resting()), Absent)
+    assert venue.absence_window_ms == usual_ms
+    await exchange.fault("error_before", "GET /api/v3/time")
+    assert isinstance(await venue.find(buy(), resting()), Unknown)
+    await venue.close()
+
+
 async def test_maintenance_leaves_everything_unknown_and_comes_back(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     async with aclosing(venue.reports()) as reports, asyncio.timeout(30):

@@ -7,6 +7,7 @@ exchange misbehaves is tested in `test_venue_faults`.
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,7 +80,11 @@ async def answering(handler: Handler, *, withdrawals: bool = False) -> AsyncIter
     async def rights(_: web.Request) -> web.Response:
         return web.json_response({"enableWithdrawals": withdrawals, "enableSpotAndMarginTrading": True})
 
+    async def now(_: web.Request) -> web.Response:
+        return web.json_response({"serverTime": time.time_ns() // 1_000_000})
+
     application = web.Application()
+    application.router.add_get("/api/v3/time", now)
     application.router.add_get("/sapi/v1/account/apiRestrictions", rights)
     application.router.add_get("/api/v3/exchangeInfo", rules)
     application.router.add_route("*", "/api/v3/order", orders)

@@ -39,7 +39,7 @@ _REPEATABLE = ("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrade
 _STREAMS = ("@depth", "@executionReport", "")
 # Less than a client waits before it takes the absence of its order for proven.
 _DURATION_MS_MAX = 2000
-# Less than a client has to reckon with.
+# Less than makes Binance refuse what a client signs.
 _SKEW_MS_MAX = 450
 _STATUSES = (500, 502, 503, 504, 520, 522, 524)
 

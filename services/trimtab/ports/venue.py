@@ -94,7 +94,8 @@ class Venue(Protocol):
         """Time after a request's own stamp at which it can no longer arrive: receive window plus clock skew.
 
         The venue refuses a request older than its receive window. Only after that does "not found" say anything, and
-        as reads may lag it is asked more than once.
+        as reads may lag it is asked more than once. To be read after such an answer: it is as of the last one, as the
+        venue's clock may be further behind than was to be reckoned with.
         """
 
     async def place(

@@ -50,13 +50,17 @@ class CcxtVenue:
         self._budget = budget
         self._meter = meter
         self._loading = asyncio.Lock()
+        self._behind_ms = 0  # how far the venue's clock was behind this machine's at most
         self._records = Records(name, account, self._symbol_of, client.safe_currency_code)
         self._stream = UserStream(account, client, self._records, self.balances, settings.request_timeout_ms / 1_000)
 
     @property
     def absence_window_ms(self) -> int:
-        """Receive window plus clock skew: the venue refuses a request that arrives later than that."""
-        return self._settings.recv_window_ms + self._settings.clock_skew_ms
+        """Receive window plus clock skew: the venue refuses a request that arrives later than that.
+
+        The skew is the one to be reckoned with, or what the venue's clock was behind when it last denied an order.
+        """
+        return self._settings.recv_window_ms + max(self._settings.clock_skew_ms, self._behind_ms)
 
     async def place(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Refused | NotPlaced | Unknown:
         """Send an order once. Anything but the venue's own word leaves it unknown."""
@@ -85,7 +89,7 @@ class CcxtVenue:
         """Look an order up by its client id, with all its executions."""
         answer = await self._ask_order(Priority.ORDER, self._client.private_get_order, parent, child)
         if isinstance(answer, Failure):
-            return lookup_answer(answer)
+            return await self._denied(lookup_answer(answer))
         report = self._read_order(answer, child)
         if isinstance(report, Unknown) or report.filled == 0:
             return report
@@ -168,6 +172,19 @@ class CcxtVenue:
                 return found
             # Pages go by trade id: a time in common must not cut a page. Binance allows no other filter beside it.
             question = {"fromId": int(answer[-1]["id"]) + 1}
+
+    async def _denied(self, answer: Absent | Unknown) -> Absent | Unknown:
+        """See what the venue's own clock says, by which it lets a late request in, before an absence counts."""
+        if isinstance(answer, Unknown):
+            return answer
+        told = await self._ask(Priority.ORDER, self._client.public_get_time, {})
+        if isinstance(told, Failure):
+            return Unknown(f"denied, and the venue does not tell its time: {told.text}")
+        server_ms = told.get("serverTime")
+        if not isinstance(server_ms, int):
+            return Unknown(f"denied, and the venue does not tell its time: {told}")
+        self._behind_ms = self._client.milliseconds() - server_ms
+        return answer
 
     async def _ask_order(
         self, priority: Priority, request: Request, parent: ParentOrder, child: ChildOrder
