@@ -38,9 +38,16 @@ class Draft:
     shape: str = ""
 
     @property
+    def form_is_read(self) -> bool:
+        """Whether the body is a form by its header too, of a method that has one."""
+        types = [value for name, value in self.headers if name == "Content-Type"] or [""]
+        named = types[-1].lower().partition(";")[0].strip() == FORM
+        return named and self.raw is None and self.method not in {"GET", "HEAD"}
+
+    @property
     def sent(self) -> dict[str, str]:
         """What a venue that reads it understands, by name: of query and form the query counts."""
-        return {**dict(self.form), **dict(self.query)}
+        return {**(dict(self.form) if self.form_is_read else {}), **dict(self.query)}
 
     def build(self, now_ms: int) -> bytes:
         """The bytes of it at this moment."""

@@ -2,12 +2,12 @@
 
 from collections import Counter
 
-from fuzz.draft import FORM, SECRETS, Draft
+from fuzz.draft import SECRETS, Draft
 
 
 def unlawful(draft: Draft) -> str | None:
     """Why a request must not be answered with success; None if it may."""
-    if _repeated(draft.query) or (_form_is_read(draft) and _repeated(draft.form)):
+    if _repeated(draft.query) or (draft.form_is_read and _repeated(draft.form)):
         return "a parameter came twice in one place"
     if not draft.signed:
         return None
@@ -21,11 +21,6 @@ def unlawful(draft: Draft) -> str | None:
     if draft.sent.get("timestamp") in {"-60001", "5000", "60000"}:
         return "its time was off"
     return None
-
-
-def _form_is_read(draft: Draft) -> bool:
-    types = [value for name, value in draft.headers if name == "Content-Type"]
-    return draft.method in {"POST", "DELETE"} and draft.raw is None and types[-1:] == [FORM]
 
 
 def _repeated(pairs: list[tuple[str, str]]) -> bool:
