@@ -1,11 +1,13 @@
 """One drift worker with thousands of portfolios: what a frame costs it, and whether it keeps up with 100 a second.
 
-The market moves by a seeded random walk of its mids, some of twelve books a frame, every hundredth frame a full one. A
-portfolio that leaves its region signals, and its state comes back as if all had been filled.
+The market moves by a seeded random walk of its mids, some of twelve books a frame, every hundredth frame a full one.
+Against the clock, ten portfolios a second lose a third of an asset, as if it had been taken out: they signal, and their
+states come back as if all had been filled.
 """
 
 import asyncio
 import itertools
+import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +20,7 @@ import structlog
 from trimtab.bench.inputs import SETTINGS, frame, market, portfolio, risk, state
 from trimtab.bench.row import Row
 from trimtab.demo.measures import percentile
+from trimtab.domain.amounts import quantise
 from trimtab.domain.portfolio import NoTradeRegion, Portfolio
 from trimtab.drift.portfolios import Portfolios
 from trimtab.drift.watching import Watch
@@ -29,6 +32,8 @@ FRAMES_A_SECOND = 100
 _GOAL_US = 1.0
 _CLOCKED = 10_000
 _SECONDS = 5.0
+_FRAMES_PER_LOSS = 10
+_KEPT = Decimal("0.67")
 _SEED = 11
 _STEP = 2e-5  # standard deviation of a mid's change from frame to frame: about 110 % a year at that pace
 
@@ -111,6 +116,8 @@ async def _against_the_clock(load: Load, seconds: float) -> list[Row]:
     for number, record in enumerate(itertools.islice(records, round(seconds * FRAMES_A_SECOND))):
         due = began + number / FRAMES_A_SECOND
         await asyncio.sleep(max(due - time.perf_counter(), 0))
+        if number % _FRAMES_PER_LOSS == 0:
+            _lose(watch.portfolios, _name(number // _FRAMES_PER_LOSS % load.portfolios))
         watch.on_frame(record)
         late.append((time.perf_counter() - due) * 1_000)
     name = f"drift.worker.{load.name}"
@@ -131,13 +138,22 @@ def worker(load: Load) -> tuple[Watch, Answered]:
     base, policy = state(known, drifted=False, assets=load.assets), portfolio(NoTradeRegion(), load.assets)
     portfolios = Portfolios(lambda document, _version: _named(policy, document))
     answered = Answered(portfolios)
-    watch = Watch(portfolios, answered, Unmetered(), structlog.get_logger(), SETTINGS)
+    silent = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    watch = Watch(portfolios, answered, Unmetered(), silent, SETTINGS)
     watch.on_risk(risk())
     for number in range(load.portfolios):
-        name = f"p{number:06}"
-        portfolios.put(Record(_scattered(base, name, draw), "portfolio.state", 0, 0))
+        portfolios.put(Record(_scattered(base, _name(number), draw), "portfolio.state", 0, 0))
     portfolios.complete(0)
     return watch, answered
+
+
+def _lose(portfolios: Portfolios, name: str) -> None:
+    entry = portfolios.get(name)
+    assert entry is not None
+    first, *others = entry.state.positions
+    held = (replace(first, posted=quantise(first.posted * _KEPT)), *others)
+    after = replace(entry.state, ledger_version=entry.state.ledger_version + 1, positions=held)
+    portfolios.put(Record(after, "portfolio.state", 0, entry.offset + 1))
 
 
 def frames(books: int) -> Iterator[Record[Frame]]:
@@ -167,6 +183,10 @@ def _moved(quote: FrameQuote, change: float) -> FrameQuote:
     ticks = round(quote.bids[0] * change)
     bids, asks = (tuple(v if i % 2 else v + ticks for i, v in enumerate(side)) for side in (quote.bids, quote.asks))
     return replace(quote, bids=bids, asks=asks)
+
+
+def _name(number: int) -> str:
+    return f"p{number:06}"
 
 
 def _named(policy: Portfolio, name: str) -> Portfolio:
