@@ -19,7 +19,7 @@ class VenueSettings(Section):
     rest_url: HttpUrl | None = None
     websocket_url: WebsocketUrl | None = None
     instruments: tuple[Annotated[str, Field(pattern=INSTRUMENT)], ...] = ()
-    requests_per_second: float = Field(20.0, gt=0, le=100_000)  # 80 % of the venue's limit
+    requests_per_second: float = Field(20.0, gt=0, le=100_000)  # of this process; the venue counts weight, by address
     recv_window_ms: int = Field(2_000, ge=100, le=60_000)
     clock_skew_ms: int = Field(500, ge=0, le=10_000)
     request_timeout_ms: int = Field(5_000, ge=100, le=60_000)
