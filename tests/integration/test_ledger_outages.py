@@ -28,6 +28,25 @@ async def test_an_unreachable_database_is_said_in_one_line_without_its_password(
         migration_state("postgresql://[")
 
 
+async def test_a_session_that_lost_its_statements_is_a_conflict_once_and_given_up() -> None:
+    with own_server() as server:
+        migrate(server.dsn)
+        async with pool_of(server.dsn, 1) as pool:
+            ledger = PostgresLedger(Sessions(pool, address_of(server.dsn)), Desk("w", Tape()))
+
+            async def write() -> None:
+                async with ledger.transaction() as book:
+                    await book.add_account("main", "binance")
+
+            for _ in range(3):  # now also BEGIN is prepared
+                await write()
+            async with pool.connection() as session:
+                session.pgconn.exec_(b"DEALLOCATE ALL")  # behind the client's back
+            with pytest.raises(LedgerConflictError, match="does not exist"):
+                await write()
+            await write()
+
+
 async def test_a_killed_database_is_told_and_found_again() -> None:
     with own_server() as server:
         migrate(server.dsn)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack import Addresses
 from trimtab.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -93,11 +92,12 @@ def test_an_unreachable_venue_is_named_and_waited_for(settings: Settings, tmp_pa
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_unreachable_broker_is_named_and_waited_for(
-    service: str, settings: Settings, stack: Addresses, tmp_path: Path
-) -> None:
+def test_an_unreachable_broker_is_named_and_waited_for(service: str, settings: Settings, tmp_path: Path) -> None:
     kafka = settings.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{nobody_there()}"}).model_dump()
-    code, log = run(service, tmp_path, document(settings, kafka=kafka), kafka["bootstrap_servers"])
+    # No database either: one without a ledger would end the service by itself.
+    postgres = {"dsn": f"postgresql://somebody@127.0.0.1:{nobody_there()}/trimtab"}
+    content = document(settings, kafka=kafka, postgres=postgres)
+    code, log = run(service, tmp_path, content, kafka["bootstrap_servers"])
     assert code == 0
     assert kafka["bootstrap_servers"] in log
     assert "Traceback" not in log

@@ -32,6 +32,8 @@ SCHEDULED: tuple[Kind, ...] = (
     "halt",
 )
 """What the schedule draws from, each as likely as any other. A delisting is not in it: it is for good."""
+# Everybody connects and looks up again after one: two within a minute are more weight than an address has.
+_MAINTENANCE_APART_SECONDS = 60.0
 
 _ENDPOINTS = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
 # A filled order's client id is free again: an order carried out twice is two orders, and no client can prevent it.
@@ -50,10 +52,14 @@ def schedule(seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0) -
     `symbols` are those whose markets may have faults.
     """
     random = Random(seed)  # noqa: S311 - chances in a test venue, no secrets
-    at = 0.0
+    at, maintained = 0.0, -_MAINTENANCE_APART_SECONDS
     while True:
         at += random.expovariate(1 / mean_gap_seconds)
         kind = random.choice(SCHEDULED)
+        while kind == "maintenance" and at < maintained + _MAINTENANCE_APART_SECONDS:
+            kind = random.choice(SCHEDULED)
+        if kind == "maintenance":
+            maintained = at
         yield (
             at,
             Fault(

@@ -22,6 +22,13 @@ from trimtab.domain.errors import (
 _FENCED = "TT001"
 _ILLEGAL_STEP = "TT002"
 _NO_FUNDS_CONSTRAINTS = {"balance_covers_reserved", "reservation_holder_account_asset_fkey"}
+# The same once more may work. A prepared statement is missing where a pipeline broke off while it was being prepared.
+_AGAIN = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+    errors.InvalidSqlStatementName,
+)
 # The server goes down, was cut off, comes up, has no room, or is a standby: the next try may find it well.
 _PASSING = ("08", "57P", "53", "25006", "25P03")
 
@@ -32,7 +39,7 @@ def translated(address: str) -> Iterator[None]:
 
     Raises:
         UnreachableError: the database does not answer; whether a commit took place is then not known.
-        LedgerConflictError: a deadlock or a serialization failure; nothing was written.
+        LedgerConflictError: a deadlock, a serialization failure or a session that went wrong; nothing was written.
         FencedError, IllegalTransitionError, InsufficientFundsError: as the rule that was broken says.
         LedgerRefusedError: any other rule.
 
@@ -46,7 +53,7 @@ def translated(address: str) -> Iterator[None]:
 def _translate(error: Exception, address: str) -> TrimtabError:
     state = getattr(error, "sqlstate", None) or ""
     message = _first_line(error)
-    if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
+    if isinstance(error, _AGAIN):
         return LedgerConflictError(f"ledger: {message}")
     if isinstance(error, errors.QueryCanceled) or state.startswith(_PASSING):
         return UnreachableError("PostgreSQL", address, message)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from psycopg.errors import InvalidSqlStatementName
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, args_row
 
@@ -96,6 +97,9 @@ async def _rolled_back(session: Session) -> AsyncIterator[None]:
     """Leave no transaction open on the session, whatever happened inside; a session in doubt is closed."""
     try:
         yield
+    except InvalidSqlStatementName:  # the client believes in a statement that the server never took: it would for good
+        await session.close()
+        raise
     finally:
         match session.info.transaction_status:
             case TransactionStatus.IDLE | TransactionStatus.UNKNOWN:
