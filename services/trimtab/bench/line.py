@@ -71,7 +71,7 @@ async def trading_line(folder: Path, on_event: OnEvent) -> AsyncIterator[Trading
         await asyncio.to_thread(sim.limit, **_LIMITS)
         prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
         cast = _cast()
-        stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)
+        stage.open_accounts(deposits(cast.portfolios, prices, cast.equity), cast.fee_assets)
         stage.write_settings(cast.instruments)
         async with (
             open_process("cli", stage.settings(), PrometheusMeter()) as process,

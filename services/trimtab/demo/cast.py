@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from trimtab.configuration import ConfigurationError, Problem
@@ -12,6 +13,9 @@ from trimtab.portfolio_file import ComputedTargets, Document
 
 PORTFOLIOS = Path(__file__).with_name("portfolios")
 QUOTE = "USDT"  # what every market of a demo is priced in
+# Of every portfolio at the start, in quote currency: so much that a part of its orders is larger than what meets them.
+EQUITY = Decimal(500_000)
+RECORDED_EQUITY = Decimal(100_000)  # a short recording has to be enough for all of it
 
 
 def read_folder(folder: Path) -> dict[Path, Document]:
@@ -52,13 +56,14 @@ def _unfit(document: Document) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Cast:
-    """Portfolios, and their documents as they are applied, by portfolio id."""
+    """Portfolios, their documents as they are applied, by portfolio id, and what each is worth at the start."""
 
     portfolios: tuple[Portfolio, ...]
     documents: Mapping[str, str]
+    equity: Decimal
 
     @classmethod
-    def of(cls, documents: Mapping[Path, Document], bases: frozenset[str]) -> "Cast":
+    def of(cls, documents: Mapping[Path, Document], bases: frozenset[str], equity: Decimal = EQUITY) -> "Cast":
         """Take those portfolios whose assets are among `bases`, which have a price.
 
         Raises:
@@ -74,7 +79,7 @@ class Cast:
         if not found:
             wanted = sorted({asset for document in documents.values() for asset in document.assets} - {QUOTE})
             raise InvalidValueError("--portfolios", ", ".join(wanted), f"assets of the market: {sorted(bases)}")
-        return cls(tuple(found), kept)
+        return cls(tuple(found), kept, equity)
 
     @property
     def instruments(self) -> list[str]:

@@ -6,8 +6,6 @@ from decimal import Decimal
 from trimtab.domain.amounts import ONE, floor_to
 from trimtab.domain.portfolio import Portfolio
 
-# Of every portfolio at the start, in its quote currency.
-START_EQUITY = Decimal(500_000)
 # How far from its targets a portfolio starts: this share of every second asset stands in another one.
 DISPLACED = Decimal("0.15")
 _UNIT = Decimal("0.00000001")
@@ -24,19 +22,21 @@ def displaced(targets: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return weights
 
 
-def holdings(portfolio: Portfolio, prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Return the starting quantity of each asset; `prices` are in the portfolio's quote currency, by asset."""
+def holdings(portfolio: Portfolio, prices: Mapping[str, Decimal], equity: Decimal) -> dict[str, Decimal]:
+    """Return the starting quantity of each asset; `prices` and equity are in its quote currency."""
     return {
-        asset: floor_to(START_EQUITY * weight / prices.get(asset, ONE), _UNIT)
+        asset: floor_to(equity * weight / prices.get(asset, ONE), _UNIT)
         for asset, weight in displaced(portfolio.targets).items()
     }
 
 
-def deposits(portfolios: Sequence[Portfolio], prices: Mapping[str, Decimal]) -> dict[str, dict[str, Decimal]]:
+def deposits(
+    portfolios: Sequence[Portfolio], prices: Mapping[str, Decimal], equity: Decimal
+) -> dict[str, dict[str, Decimal]]:
     """Return what each venue account receives at the start: the sum of its portfolios' holdings."""
     accounts: dict[str, dict[str, Decimal]] = {}
     for portfolio in portfolios:
         balances = accounts.setdefault(portfolio.accounts[0], {})
-        for asset, quantity in holdings(portfolio, prices).items():
+        for asset, quantity in holdings(portfolio, prices, equity).items():
             balances[asset] = balances.get(asset, Decimal(0)) + quantity
     return accounts

@@ -29,14 +29,14 @@ async def hand_out(
     """
     for account in cast.accounts:
         sharers = cast.sharing(account)
-        wanted = deposits(sharers, prices)[account]
+        wanted = deposits(sharers, prices, cast.equity)[account]
         while await ledger.sums(account) != wanted:
             await pause()
         if len(sharers) == 1:
             continue
         async with ledger.transaction() as book:
             for portfolio in sharers:
-                for asset, amount in holdings(portfolio, prices).items():
+                for asset, amount in holdings(portfolio, prices, cast.equity).items():
                     entry_id = derive("allocation", portfolio.portfolio_id, account, asset)
                     await book.allocate(entry_id, portfolio.portfolio_id, account, asset, amount, 0)
                 await book.bump(portfolio.portfolio_id, "allocated", 0)

@@ -12,9 +12,9 @@ from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
 from trimtab.adapters.process import open_process
 from trimtab.demo.bill import draw_up, outcomes
-from trimtab.demo.cast import QUOTE, Cast
+from trimtab.demo.cast import EQUITY, QUOTE, RECORDED_EQUITY, Cast
 from trimtab.demo.measures import Measures
-from trimtab.demo.money import START_EQUITY, deposits
+from trimtab.demo.money import deposits
 from trimtab.demo.opening import apply_all, hand_out
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
@@ -76,7 +76,7 @@ class Play:
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began
-        stage.open_accounts(deposits(cast.portfolios, prices), cast.fee_assets)
+        stage.open_accounts(deposits(cast.portfolios, prices, cast.equity), cast.fee_assets)
         stage.write_settings(cast.instruments)
         async with (
             open_process("cli", stage.settings(), PrometheusMeter()) as process,
@@ -103,7 +103,8 @@ class Play:
 
     def _chosen(self, bases: frozenset[str]) -> Cast:
         documents = self._script.documents
-        cast = Cast.of(documents, bases)
+        equity = RECORDED_EQUITY if self._stage.market.tapes else EQUITY
+        cast = Cast.of(documents, bases, equity)
         for path, document in documents.items():
             if document.portfolio not in cast.documents:
                 missing = ", ".join(sorted(document.assets - {document.quote} - bases))
@@ -127,7 +128,7 @@ class Play:
                 await self._pause(f"{name} killed")
             if not paid and passed > length / 2:
                 receiver = self._cast.receiver
-                self._stage.sim.deposit(receiver.accounts[0], receiver.quote, START_EQUITY * _DEPOSIT_SHARE)
+                self._stage.sim.deposit(receiver.accounts[0], receiver.quote, self._cast.equity * _DEPOSIT_SHARE)
                 paid = True
             await self._pause("trading")
 
