@@ -76,7 +76,12 @@ class _Server:
         except TapeError as error:
             self._venue.broken = str(error)
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the exchange's own word to its user
-        self._venue.ended = True
+        except Exception as error:
+            # A market that stops without a word would be waited for without an end.
+            self._venue.broken = f"the market stopped: {error!r}"
+            raise
+        finally:
+            self._venue.ended = True
 
     async def _play_on(self) -> None:
         venue, clock = self._venue, self._venue.clock
