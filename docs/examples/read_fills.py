@@ -27,7 +27,8 @@ def fills(bootstrap: str, registry: str, topic: str, group: str, seconds: float 
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "key.deserializer": StringDeserializer(),
-            "value.deserializer": AvroDeserializer(SchemaRegistryClient({"url": registry})),
+            # without a timeout, one lost answer of the registry would be waited for without an end; it asks again
+            "value.deserializer": AvroDeserializer(SchemaRegistryClient({"url": registry, "timeout": 10})),
         }
     )
     consumer.subscribe([topic])

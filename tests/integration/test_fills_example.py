@@ -1,6 +1,7 @@
 """docs/examples/read_fills.py, as another system runs it: a process of its own, against a real broker and registry."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from trimtab.settings import Settings
 pytestmark = pytest.mark.integration
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "read_fills.py"
+SECONDS_MAX = 120
 
 
 def read(settings: Settings) -> list[dict[str, object]]:
@@ -27,13 +29,15 @@ def read(settings: Settings) -> list[dict[str, object]]:
         "--group": f"{settings.kafka.topic_prefix}example",
         "--seconds": "12",
     }
-    ended = subprocess.run(
-        [sys.executable, str(EXAMPLE), *(word for pair in arguments.items() for word in pair)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+    words = [sys.executable, "-X", "faulthandler", str(EXAMPLE), *(word for pair in arguments.items() for word in pair)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+        try:
+            out, said = reader.communicate(timeout=SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            reader.send_signal(signal.SIGABRT)  # it says where it stands
+            pytest.fail(f"it did not end: {reader.communicate()[1]}")
+    assert reader.returncode == 0, said
+    return [json.loads(line) for line in out.splitlines()]
 
 
 async def test_the_example_reads_every_fill_and_goes_on_where_it_stopped(settings: Settings, codec: Codec) -> None:

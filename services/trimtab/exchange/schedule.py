@@ -3,35 +3,11 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from trimtab.exchange.faults import Fault, Kind
+from trimtab.exchange.faults import PLACES, Fault, Kind
 
-SCHEDULED: tuple[Kind, ...] = (
-    "lost_request",
-    "lost_answer",
-    "error_before",
-    "error_after",
-    "rate_limit",
-    "latency",
-    "late_answer",
-    "cut_answer",
-    "empty_answer",
-    "html_answer",
-    "duplicate_request",
-    "overtaken_answer",
-    "websocket_drop",
-    "stale_reads",
-    "stream_gap",
-    "stream_duplicate",
-    "stream_reorder",
-    "stream_silence",
-    "clock_skew",
-    "maintenance",
-    "thin_book",
-    "empty_book",
-    "crossed_book",
-    "halt",
-)
-"""What the schedule draws from, each as likely as any other. A delisting is not in it: it is for good."""
+SCHEDULED: tuple[Kind, ...] = tuple(kind for kind in PLACES if kind != "delisting")
+"""What the schedule draws from, each as likely as any other: all that is not for good."""
+
 # Everybody connects and looks up again after one: two within a minute are more weight than an address has.
 _MAINTENANCE_APART_SECONDS = 60.0
 

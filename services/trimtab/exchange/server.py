@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from itertools import chain
 
@@ -76,10 +77,9 @@ class _Server:
         except TapeError as error:
             self._venue.broken = str(error)
             print(f"error: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the exchange's own word to its user
-        except Exception as error:
-            # A market that stops without a word would be waited for without an end.
+        except Exception as error:  # noqa: BLE001 - a market that stops without a word would be waited for without an end
             self._venue.broken = f"the market stopped: {error!r}"
-            raise
+            traceback.print_exc()
         finally:
             self._venue.ended = True
 

@@ -7,18 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import structlog
+from executor_orders import BTC, NOW, child, parent, quote
 
-from trimtab.domain.instruments import Instrument
-from trimtab.domain.market import Level, Market, Quote
-from trimtab.domain.orders import ChildOrder, OrderKind, OrderState, ParentOrder, ParentState, Side, TimeInForce
+from trimtab.domain.market import Market
+from trimtab.domain.orders import Side
 from trimtab.executor.desk import Desk
 from trimtab.executor.work import Work
 from trimtab.ports.ledger import WorkItem
 from trimtab.ports.metrics import Unmetered
 from trimtab.settings import ExecutorSettings
-
-NOW = 1_000_000_000_000_000
-BTC = Instrument("binance", "BTC/USDT", "BTC", "USDT", *[Decimal("0.01")] * 3, Decimal(5), *[Decimal("0.001")] * 2)
 
 
 class Counted(list[WorkItem]):
@@ -48,46 +45,13 @@ class SlowClock:
 
 def resting(number: int) -> WorkItem:
     """A sell that rests where it should, on a book that gives no reason to move it."""
-    parent = ParentOrder(
-        parent_id=f"p{number}",
-        signal_id="s",
-        portfolio_id="core",
-        venue="binance",
-        account="alpha",
-        instrument="BTC/USDT",
-        base="BTC",
-        quote="USDT",
-        side=Side.SELL,
-        quantity=Decimal("0.1"),
-        decision_price=Decimal("60000.5"),
-        limit_price=Decimal("59000.00"),
-        urgency=Decimal(0),
-        volatility=Decimal(0),
-        depends_on=(),
-        deadline_us=NOW + 60_000_000,
-        decided_us=NOW,
-        shard=0,
-        state=ParentState.WORKING,
-    )
-    child = ChildOrder(
-        client_order_id=f"c{number}",
-        parent_id=parent.parent_id,
-        attempt=0,
-        kind=OrderKind.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        quantity=parent.quantity,
-        price=Decimal("60000.25"),
-        state=OrderState.ACCEPTED,
-        request_time_ms=0,
-        placed_us=NOW - 10_000_000,
-    )
-    return WorkItem(parent, child, 1, dry_run=False)
+    order = parent(parent_id=f"p{number}", side=Side.SELL, limit_price=Decimal("59000.00"), volatility=Decimal(0))
+    live = child(client_order_id=f"c{number}", parent_id=order.parent_id, price=Decimal("60000.25"))
+    return WorkItem(order, live, 1, dry_run=False)
 
 
 def market() -> Market:
-    bids, asks = ((Level(Decimal(price), Decimal(2)),) for price in ("60000.00", "60001.00"))
-    quote = Quote(BTC, NOW, bids, asks)
-    return Market(1, NOW, complete=True, instruments={BTC.key: BTC}, quotes={BTC.key: quote})
+    return Market(1, NOW, complete=True, instruments={BTC.key: BTC}, quotes={BTC.key: quote()})
 
 
 def work(items: list[WorkItem], clock: SlowClock | None = None) -> Work:
