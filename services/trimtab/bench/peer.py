@@ -64,8 +64,8 @@ def ours(candles: Candles, bound: Decimal) -> Outcome:
     """Return what the product's threshold does: floats find the candles to look at, decimals decide there."""
     held = {asset: _whole(_WEIGHT * _EQUITY / _price(candles, 0, row)) for row, asset in enumerate(ASSETS)}
     held[QUOTE] = _EQUITY - sum((held[asset] * _price(candles, 0, row) for row, asset in enumerate(ASSETS)), ZERO)
-    traded, place, portfolio = [0], 1, _portfolio(bound)
-    while (place := _unsure(candles.closes, held, bound, place)) < len(candles.ends_us):
+    traded, place, portfolio, batch = [0], 1, _portfolio(bound), _batch()
+    while (place := _unsure(batch, candles.closes, held, bound, place)) < len(candles.ends_us):
         decision = judge(_market(candles, place), prepare(None, _state(held), portfolio, _SETTINGS), explain=False)
         if isinstance(decision, Signal):
             traded.append(place)
@@ -123,23 +123,29 @@ def _timed(run: Callable[[Candles, Decimal], Outcome], candles: Candles, bound: 
     return run(candles, bound), time.process_time() - began
 
 
-def _unsure(closes: Floats, held: Mapping[str, Decimal], bound: Decimal, start: int) -> int:
+def _unsure(batch: Batch, closes: Floats, held: Mapping[str, Decimal], bound: Decimal, start: int) -> int:
     """Return the first candle from `start` on at which the screen is not sure of a hold; the number of all if none."""
-    quantities = np.array([float(held[asset]) for asset in ASSETS])
-    ones, step = np.ones(len(ASSETS)), _BLOCK_MIN
+    quantities, step = np.array([float(held[asset]) for asset in ASSETS]), _BLOCK_MIN
+    ones = np.ones(len(ASSETS))
     here = Prices(ones, ones, np.zeros(len(ASSETS), dtype=np.int8), ones.astype(bool))
+    batch.deviation[:], batch.cash_deviation[:] = float(bound * _WEIGHT), float(bound * _CASH)
+    batch.cash[:] = float(held[QUOTE])
     while start < len(closes):
         values = (closes[start : start + step] * quantities).T  # a column a candle, as if each were a portfolio
-        batch = Batch(ASSETS, values.shape[1])
         batch.count = values.shape[1]
-        batch.quantities[:], batch.targets[:], batch.deviation[:] = values, float(_WEIGHT), float(bound * _WEIGHT)
-        batch.cash[:], batch.cash_target[:] = float(held[QUOTE]), float(_CASH)
-        batch.cash_deviation[:] = float(bound * _CASH)
+        batch.quantities[:, : batch.count] = values
         found = np.flatnonzero(~batch.look(here).clear)
         if found.size:
             return start + int(found[0])
         start, step = start + step, min(2 * step, _BLOCK_MAX)
     return len(closes)
+
+
+def _batch() -> Batch:
+    """Return room for as many candles as are screened at once."""
+    batch = Batch(ASSETS, _BLOCK_MAX)
+    batch.targets[:], batch.cash_target[:] = float(_WEIGHT), float(_CASH)
+    return batch
 
 
 def _portfolio(bound: Decimal) -> Portfolio:

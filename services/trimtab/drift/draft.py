@@ -180,6 +180,8 @@ def _pick(options: Iterable[_Option]) -> _Option | None:
     """Return the cheapest option that does all, else the one that does most; the preferred account among equals."""
     found = list(options)
     whole = [option for option in found if option.whole]
+    if len(whole) == 1:
+        return whole[0]  # nothing to compare: what it costs need not be worked out
     if whole:
         return min(
             whole, key=lambda option: (option.offer.cost(option.quantity * option.offer.worth), option.offer.rank)
