@@ -3,7 +3,8 @@
 import asyncio
 from decimal import Decimal
 
-from trading_floor import Executor, Floor
+from floor_parties import Executor
+from trading_floor import Floor
 
 from trimtab.domain.orders import Side
 from trimtab.ledger.recording import record_report

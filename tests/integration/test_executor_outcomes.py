@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from exchange_process import Running
-from trading_floor import Executor, Floor, open_floor
+from floor_parties import Executor
+from trading_floor import Floor, open_floor
 
 from ledger_worlds import PORTFOLIO, LedgerWorld
 from trimtab.domain.orders import ChildOrder, Side

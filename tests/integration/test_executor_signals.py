@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from trading_floor import SHARD, Executor, Floor
+from floor_parties import SHARD, Executor
+from trading_floor import Floor
 
 from ledger_worlds import PORTFOLIO
 from trimtab.domain.errors import FencedError, InvalidValueError, UnreachableError

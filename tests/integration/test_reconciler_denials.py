@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from trading_floor import Floor, Reconciler
+from floor_parties import Reconciler
+from trading_floor import Floor
 
 from ledger_worlds import PORTFOLIO
 from trimtab.domain.orders import ChildOrder, ParentOrder, Side

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from trading_floor import Floor, Reconciler
+from floor_parties import Reconciler
+from trading_floor import Floor
 
 from ledger_worlds import PORTFOLIO
 from trimtab.adapters.postgres.reports import Lapsed, Reports

@@ -7,11 +7,10 @@ Between ccxt and the exchange stands a gateway that can lose, cut or empty an an
 """
 
 import asyncio
-import io
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,13 +20,11 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
-from aiohttp import web
 from exchange_process import Running, running
+from floor_parties import Executor, Reconciler, ended
+from venue_gateway import Gateway, gateway_before
 
 from ledger_worlds import PORTFOLIO, LedgerWorld
-from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.adapters.tracing import BaggageTrail
 from trimtab.adapters.venues.account import CcxtVenue
 from trimtab.adapters.venues.registry import open_account
 from trimtab.demo.oracle import Verdict, judge
@@ -35,199 +32,18 @@ from trimtab.domain.ids import derive
 from trimtab.domain.orders import ChildOrder, OrderKind, OrderState, ParentOrder, ParentState, Side, TimeInForce
 from trimtab.exchange import instruments
 from trimtab.exchange.journal import JournalContents, read_journal
-from trimtab.executor.accounts import AccountWatch
-from trimtab.executor.desk import Desk
-from trimtab.executor.intake import Intake
-from trimtab.executor.market import MarketView
-from trimtab.executor.ownership import Ownership
-from trimtab.executor.sending import Sender
-from trimtab.executor.work import Work
 from trimtab.messages import Fill, Frame, FrameQuote, InstrumentRules, ParentEvent, Signal, Trade
 from trimtab.ports.topics import Record
-from trimtab.ports.venue import ExecutionReport, Reconnected
-from trimtab.reconciler.comparing import Comparing
-from trimtab.reconciler.settling import Settling
+from trimtab.ports.venue import ExecutionReport
 from trimtab.settings import AccountSettings, ExecutorSettings, ReconcilerSettings, Settings, VenueSettings
 
-SHARD = 3
 WAIT_SECONDS_MAX = 60.0
-ENDING_SECONDS_MAX = 15.0
 FRAME_SECONDS = 0.03
 FAST = {"lookup_interval_seconds": 0.05, "lookup_after_ms": 100, "lease_seconds": 3.0, "depth_share_max": "1"}
 PAIRS = (("BTC", "USDT"), ("ETH", "USDT"))  # base, quote
 _numbers = itertools.count(1)
 
 Condition = Callable[[], Any]
-
-
-@dataclass
-class Gateway:
-    """Stands before the exchange. `strike` arms one mishap for an endpoint, such as "POST /api/v3/order"."""
-
-    upstream: str
-    asked: list[tuple[str, float]] = field(default_factory=list)  # endpoint and moment (monotonic)
-    before: Callable[[str], None] = lambda _: None  # called with each endpoint before it is passed on
-    after: Callable[[str], None] = lambda _: None  # and once the exchange has answered
-    _armed: list[tuple[str, str]] = field(default_factory=list)
-
-    def strike(self, endpoint: str, mishap: str) -> None:
-        """`mishap`: cut, empty, html (each with status 200), reset_after, reset_before, swallow (after `before`)."""
-        self._armed.append((endpoint, mishap))
-
-    def times(self, endpoint: str) -> list[float]:
-        return [moment for found, moment in self.asked if found == endpoint]
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        endpoint = f"{request.method} {request.path}"
-        self.asked.append((endpoint, time.monotonic()))
-        mishap = next((armed for armed in self._armed if armed[0] == endpoint), None)
-        if mishap is not None:
-            self._armed.remove(mishap)
-        if mishap is not None and mishap[1] == "reset_before":
-            return self._reset(request)
-        self.before(endpoint)
-        if mishap is not None and mishap[1] == "swallow":
-            return self._reset(request)
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-        url = f"{self.upstream}{request.raw_path}"
-        async with aiohttp.ClientSession() as session:
-            try:
-                answer = await session.request(request.method, url, data=await request.read(), headers=headers)
-            except aiohttp.ServerDisconnectedError:
-                return self._reset(request)
-            async with answer:
-                body = await answer.read()
-                kept = {
-                    name: answer.headers[name] for name in ("Content-Type", "Retry-After") if name in answer.headers
-                }
-        self.after(endpoint)
-        if mishap is None:
-            return web.Response(body=body, status=answer.status, headers=kept)
-        match mishap[1]:
-            case "reset_after":
-                return self._reset(request)
-            case "cut":
-                return web.Response(body=body[: len(body) // 2], headers=kept)
-            case "empty":
-                return web.Response(body=b"", headers=kept)
-            case _:
-                return web.Response(text="<html>all is well</html>", content_type="text/html")
-
-    @staticmethod
-    def _reset(request: web.Request) -> web.Response:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-
-@asynccontextmanager
-async def gateway_before(upstream: str) -> AsyncIterator[tuple[Gateway, str]]:
-    gateway = Gateway(upstream)
-    application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", gateway.handle)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield gateway, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks, once, as a shutdown does; every one of them has to end."""
-    for task in tasks:
-        task.cancel()
-    if not tasks:
-        return
-    _, alive = await asyncio.wait(tasks, timeout=ENDING_SECONDS_MAX)
-    stacks = io.StringIO()
-    for task in alive:
-        task.print_stack(file=stacks)
-    assert not alive, f"goes on after its cancellation:\n{stacks.getvalue()}"
-
-
-class Executor:
-    """One executor: everything its `__main__` wires, on the floor's ledger and frames. `crash` drops it as it is."""
-
-    def __init__(
-        self, floor: "Floor", name: str, accounts: Sequence[str], settings: ExecutorSettings, *, deaf: bool = False
-    ) -> None:
-        self._deaf = deaf
-        self.meter = PrometheusMeter()
-        self.view = MarketView()
-        self.venues = {account: open_account(account, floor.settings) for account in accounts}
-        self.ownership = Ownership(floor.world.executor, name)
-        self.desk = Desk(
-            floor.world.executor,
-            self.venues,
-            self.ownership,
-            self.view.market,
-            SystemClock(),
-            self.meter,
-            BaggageTrail(),
-            floor.log,
-            settings,
-        )
-        self.sender = Sender(self.desk)
-        self.work = Work(self.desk, self.sender)
-        self.intake = Intake(self.desk, self.sender, self.work)
-        self.on_frame = self.view.then(self.work.on_frame)
-        self.watches = [AccountWatch(self.desk, self.sender, self.work, venue, name) for venue in self.venues.values()]
-        self.following = asyncio.Event()  # set once a user stream flows and what it missed is looked up
-        for watch in self.watches:
-            watch._take = self._noticing(watch._take)  # type: ignore[method-assign]  # to know when it begins
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _noticing(self, take: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Any]:
-        async def noticed(event: Any) -> None:
-            await take(event)
-            if isinstance(event, Reconnected):
-                self.following.set()
-
-        return noticed
-
-    async def start(self, shards: Sequence[int] = (SHARD,)) -> None:
-        await self.ownership.take(shards)
-        loops: list[Awaitable[None]] = [self.work.follow()]
-        for watch in self.watches:
-            loops += [watch.hold_lease(), watch.look_up_lost()]
-            if not self._deaf:
-                loops.append(watch.follow_stream())
-        self._tasks = [asyncio.ensure_future(loop) for loop in loops]
-
-    async def crash(self) -> None:
-        """End every loop and every request where it stands."""
-        tasks = [*self._tasks, *self.work._tasks]
-        self._tasks = []
-        await ended(tasks)
-        for venue in self.venues.values():
-            await venue.close()
-
-    async def take(self, signal: Signal, shard: int = SHARD) -> None:
-        """Hand a signal over, as the consumer does."""
-        await self.intake.handle(Record(signal, "rebalance.signals", shard, 0))
-
-    def measured(self, name: str, **labels: str) -> float:
-        return self.meter.registry.get_sample_value(name, labels) or 0.0
-
-
-class Reconciler:
-    """The reconciler's own code. Settling sweeps many times a second; comparisons happen when a test asks."""
-
-    def __init__(self, floor: "Floor", venue: CcxtVenue, settings: ReconcilerSettings) -> None:
-        self.meter = PrometheusMeter()
-        self.venue = venue
-        ledger, clock = floor.world.reconciler, SystemClock()
-        self.settling = Settling(ledger, clock, self.meter, floor.log)
-        self.comparing = Comparing(ledger, venue, clock, self.meter, floor.log, settings)
-        self.sweeping = asyncio.create_task(self._sweep())
-
-    async def _sweep(self) -> None:
-        while True:
-            await self.settling.sweep_once()
-            await asyncio.sleep(0.05)
 
 
 @dataclass
