@@ -49,13 +49,6 @@ DECIDED_WITH = DriftSettings(
 
 
 @pytest.fixture
-async def publisher(settings: Settings, codec: Codec) -> AsyncIterator[KafkaPublisher]:
-    made = KafkaPublisher(settings.kafka, codec)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def moving(publisher: KafkaPublisher) -> AsyncIterator[None]:
     task = asyncio.create_task(MovingMarket(publisher).run())
     yield

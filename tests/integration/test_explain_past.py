@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,13 +80,6 @@ def shell(settings: Settings, tmp_path: Path) -> Shell:
     )
     file.write_text(f'kafka: {kafka}\nregistry: {{url: "{settings.registry.url}"}}\n{DRIFT}')
     return Shell(file)
-
-
-@pytest.fixture
-async def publisher(settings: Settings, codec: Codec) -> AsyncIterator[KafkaPublisher]:
-    made = KafkaPublisher(settings.kafka, codec)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -2,119 +2,27 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 import fastavro
 import pytest
-from aiokafka.partitioner import murmur2
-from confluent_kafka import Consumer, Producer, TopicPartition
+from topic_readers import SECONDS_MAX, Seen, group, letters, put_raw, running, signal, until
 
 from examples import messages
 from trimtab.adapters import tracing
 from trimtab.adapters.avro import HEADER, Codec
 from trimtab.adapters.kafka.batch import TRIES_MAX
-from trimtab.adapters.kafka.broadcast import FROM_BEGINNING, FROM_END, BroadcastReader, Start
 from trimtab.adapters.kafka.deadletter import TooManyDeadLettersError
 from trimtab.adapters.kafka.group import GroupConsumer, Hooks
 from trimtab.adapters.kafka.producer import KafkaPublisher
 from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.domain.errors import FencedError, InvalidValueError, UnreachableError
-from trimtab.messages import Frame, Signal
+from trimtab.domain.errors import FencedError, UnreachableError
+from trimtab.messages import Signal
 from trimtab.ports.topics import Record
-from trimtab.settings import KafkaSettings, Settings
-from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS, TOPICS, topic_of
+from trimtab.settings import Settings
+from trimtab.topics import TOPICS, topic_of
 
 pytestmark = pytest.mark.integration
-
-SECONDS_MAX = 60
-EXAMPLE = messages("rebalance.signals")[0]
-assert isinstance(EXAMPLE, Signal)
-FRAME = messages("market.frames")[1]
-assert isinstance(FRAME, Frame)
-
-
-def signal(number: int, portfolio: str = "p") -> Signal:
-    assert isinstance(EXAMPLE, Signal)
-    return replace(EXAMPLE, portfolio_id=portfolio, ledger_version=number)
-
-
-def frame(number: int) -> Frame:
-    assert isinstance(FRAME, Frame)
-    return replace(FRAME, sequence=number)
-
-
-@asynccontextmanager
-async def running(*consumers: Any) -> AsyncIterator[list["asyncio.Task[None]"]]:
-    tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
-    try:
-        yield tasks
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS_MAX):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def publisher(settings: Settings, codec: Codec) -> AsyncIterator[KafkaPublisher]:
-    made = KafkaPublisher(settings.kafka, codec)
-    yield made
-    await made.close()
-
-
-class Seen:
-    """A handler that keeps what it gets, and fails where it is told to."""
-
-    def __init__(self, failure: Callable[[int], Exception | None] = lambda _: None) -> None:
-        self.versions: list[int] = []
-        self.partitions: set[int] = set()
-        self.ticks: list[int | None] = []
-        self._failure = failure
-
-    async def __call__(self, record: Record[Signal]) -> None:
-        self.partitions.add(record.partition)
-        self.versions.append(record.message.ledger_version)
-        self.ticks.append(tracing.tick_us())
-        error = self._failure(record.message.ledger_version)
-        if error is not None:
-            raise error
-
-
-def group(
-    settings: Settings, codec: Codec, handler: Callable[[Record[Signal]], Awaitable[None]], **options: Any
-) -> Any:
-    return GroupConsumer(settings, codec, "executor", REBALANCE_SIGNALS, handler, **options)
-
-
-def put_raw(settings: Settings, topic: str, values: list[bytes | None], key: bytes = b"p") -> None:
-    """Write bytes as a broken or foreign producer would."""
-    producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "partitioner": "murmur2_random"})
-    for value in values:
-        producer.produce(f"{settings.kafka.topic_prefix}{topic}", value=value, key=key, headers=[("origin", b"x")])
-    assert producer.flush(20) == 0
-
-
-def letters(settings: Settings, topic: str, count: int) -> list[Any]:
-    """Read so many records of a topic's dead letters, in the order of where they came from."""
-    name = f"{settings.kafka.topic_prefix}{topic}.dlq"
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": "x", "enable.auto.commit": False}
-    )
-    consumer.assign([TopicPartition(name, partition, 0) for partition in range(3)])
-    found = [record for record in consumer.consume(count, SECONDS_MAX) if record.error() is None]
-    consumer.close()
-    assert len(found) == count
-    return sorted(found, key=lambda record: int(dict(record.headers())["dlq.offset"]))
 
 
 class TestGroup:
@@ -344,93 +252,6 @@ class TestGroup:
             await until(lambda: seen.versions == [0])
 
 
-class TestBroadcast:
-    @pytest.mark.parametrize(
-        ("start", "first"), [(FROM_BEGINNING, 0), (Start(offset=3), 3), (FROM_END, 5), (Start(seconds_ago=3_600), 0)]
-    )
-    async def test_it_begins_where_it_is_told(
-        self, settings: Settings, codec: Codec, publisher: KafkaPublisher, start: Start, first: int
-    ) -> None:
-        for number in range(5):
-            await publisher.publish(frame(number))
-        seen: list[int] = []
-        reader = BroadcastReader(settings, codec, MARKET_FRAMES, lambda r: seen.append(r.message.sequence), start=start)
-        async with running(reader):
-            await asyncio.wait_for(reader.caught_up(), SECONDS_MAX)
-            assert reader.end_offset == 5
-            assert seen == list(range(first, 5))
-            await publisher.publish(frame(5))
-            await until(lambda: 5 in seen)
-        assert seen == list(range(first, 6))
-
-    async def test_the_last_seconds_are_by_the_records_times(
-        self, settings: Settings, codec: Codec, publisher: KafkaPublisher
-    ) -> None:
-        await publisher.publish(frame(0))
-        await asyncio.sleep(2.5)
-        await publisher.publish(frame(1))
-        seen: list[int] = []
-        reader = BroadcastReader(
-            settings, codec, MARKET_FRAMES, lambda r: seen.append(r.message.sequence), start=Start(seconds_ago=2.0)
-        )
-        async with running(reader):
-            await asyncio.wait_for(reader.caught_up(), SECONDS_MAX)
-        assert seen[-1:] == [1]
-        assert 0 not in seen
-
-    async def test_every_reader_gets_every_record_with_its_trace(
-        self, settings: Settings, codec: Codec, publisher: KafkaPublisher
-    ) -> None:
-        ticks: tuple[list[int | None], list[int | None]] = ([], [])
-        readers = [
-            BroadcastReader(settings, codec, MARKET_FRAMES, lambda _, mine=mine: mine.append(tracing.tick_us()))
-            for mine in ticks
-        ]
-        async with running(*readers):
-            for reader in readers:
-                await asyncio.wait_for(reader.caught_up(), SECONDS_MAX)
-            for number in range(200):
-                with tracing.using(tracing.root_context(number)):
-                    assert publisher.publish_nowait(frame(number))
-            await until(lambda: all(len(mine) == 200 for mine in ticks))
-        assert ticks == (list(range(200)), list(range(200)))
-        assert tracing.tick_us() is None
-
-    async def test_bad_frames_go_to_the_dead_letters_and_prices_go_on(
-        self, settings: Settings, codec: Codec, publisher: KafkaPublisher
-    ) -> None:
-        put_raw(settings, "market.frames", [b"junk"], key=b"")
-        await publisher.publish(frame(1))
-        seen: list[int] = []
-        reader = BroadcastReader(
-            settings, codec, MARKET_FRAMES, lambda r: seen.append(r.message.sequence), start=FROM_BEGINNING
-        )
-        async with running(reader):
-            await until(lambda: seen == [1])
-        assert dict(letters(settings, "market.frames", 1)[0].headers())["dlq.reason"].startswith(b"bad magic byte: 106")
-
-    async def test_a_record_that_breaks_its_handler_is_counted_and_the_next_follows(
-        self, settings: Settings, codec: Codec, publisher: KafkaPublisher
-    ) -> None:
-        seen: list[int] = []
-
-        def handle(record: Record[Frame]) -> None:
-            if record.message.sequence == 0:
-                raise ValueError("bug")
-            seen.append(record.message.sequence)
-
-        meter = PrometheusMeter()
-        for number in range(2):
-            await publisher.publish(frame(number))
-        reader = BroadcastReader(
-            settings, codec, MARKET_FRAMES, handle, start=FROM_BEGINNING, client_id="x", meter=meter
-        )
-        async with running(reader):
-            await until(lambda: seen == [1])
-        labels = {"topic": "market.frames", "group": "x"}
-        assert meter.registry.get_sample_value("consumer_failures_total", labels) == 1
-
-
 @pytest.mark.parametrize("name", [topic.name for topic in TOPICS])
 async def test_every_topics_records_and_bad_records_pass_through_its_own_reader(
     settings: Settings, codec: Codec, publisher: KafkaPublisher, name: str
@@ -465,52 +286,3 @@ def absurd(codec: Codec, name: str) -> bytes:
     buffer = io.BytesIO()
     fastavro.schemaless_writer(buffer, channel.schema, channel.to_record(messages(name)[0]) | {"event_time_us": 1})
     return channel.header + buffer.getvalue()
-
-
-class TestPublisher:
-    async def test_equal_keys_stand_in_one_partition_in_order(
-        self, settings: Settings, publisher: KafkaPublisher
-    ) -> None:
-        places = [await publisher.publish_raw("execution.fills", b"core", b"%d" % n, []) for n in range(5)]
-        assert len({partition for partition, _ in places}) == 1
-        assert [offset for _, offset in places] == list(range(5))
-
-    async def test_java_and_python_agree_on_the_partition_of_a_key(
-        self, settings: Settings, publisher: KafkaPublisher
-    ) -> None:
-        """Kafka's own murmur2: (hash & 0x7fffffff) % partitions, as Java and aiokafka reckon it."""
-        for key in (b"core-60-30-10", b"p", b"binance:BTC/USDT", b"\xff\x00"):
-            partition, _ = await publisher.publish_raw("execution.fills", key, b"x", [])
-            assert partition == (murmur2(key) & 0x7FFFFFFF) % 12
-
-    async def test_a_topic_that_is_not_there_says_what_to_do(self, bare_settings: Settings) -> None:
-        publisher = KafkaPublisher(bare_settings.kafka, Codec({topic.name: 1 for topic in TOPICS}))
-        try:
-            with pytest.raises(UnreachableError, match=r"run trimtab topics apply$"):
-                async with asyncio.timeout(SECONDS_MAX):
-                    await publisher.publish(signal(0))
-        finally:
-            await publisher.close()
-
-    async def test_a_record_too_large_is_refused_at_once(self, publisher: KafkaPublisher) -> None:
-        with pytest.raises(
-            InvalidValueError, match=r"^execution\.fills: found '1000001 bytes'; allowed: 1000000 bytes$"
-        ):
-            await publisher.publish_raw("execution.fills", b"k", b"x" * 1_000_001, [])
-
-    async def test_many_at_once_are_all_acknowledged(self, publisher: KafkaPublisher) -> None:
-        places = await asyncio.gather(*(publisher.publish_raw("market.frames", None, b"x", []) for _ in range(2_000)))
-        assert sorted(offset for _, offset in places) == list(range(2_000))
-
-    async def test_without_a_broker_publishing_fails_with_its_address_and_market_data_is_counted(
-        self, codec: Codec, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("trimtab.adapters.kafka.client.ACKNOWLEDGED_MS_MAX", 2_000)
-        meter = PrometheusMeter()
-        publisher = KafkaPublisher(KafkaSettings(bootstrap_servers="127.0.0.1:1"), codec, meter=meter)
-        assert publisher.publish_nowait(frame(0))
-        with pytest.raises(UnreachableError, match=r"^Kafka at 127\.0\.0\.1:1 does not answer: rebalance\.signals: "):
-            async with asyncio.timeout(SECONDS_MAX):
-                await publisher.publish(signal(0))
-        await until(lambda: meter.registry.get_sample_value("publish_failures_total", {"topic": "market.frames"}) == 1)
-        await publisher.close()
