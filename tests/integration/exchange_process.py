@@ -76,6 +76,19 @@ def client(exchange: Running, key: str = "demo-key", secret: str = "demo-secret"
     return made
 
 
+COINBASE_KEYS = ("demo-key", "ZGVtby1zZWNyZXQ=", "demo-passphrase")
+
+
+def coinbase_client(exchange: Running, keys: tuple[str, str, str] = COINBASE_KEYS) -> Any:
+    """ccxt.pro's coinbaseexchange, its URLs pointed at the exchange, as docs/exchange.md says."""
+    key, secret, passphrase = keys
+    made = ccxt.pro.coinbaseexchange(
+        {"apiKey": key, "secret": secret, "password": passphrase, "number": str, "timeout": 5000}
+    )
+    made.urls["api"].update({"public": exchange.http, "private": exchange.http, "ws": f"ws://{exchange.host}"})
+    return made
+
+
 async def control(exchange: Running, method: str, path: str, body: object = None, status: int = 200) -> Any:
     """Ask under /sim/."""
     url = f"{exchange.http}/sim/{path}"

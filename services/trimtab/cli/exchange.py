@@ -4,7 +4,7 @@ import typer
 
 
 def exchange(context: typer.Context) -> None:
-    """Serve a simulated exchange speaking Binance spot's protocol (see its own --help)."""
+    """Serve a simulated exchange speaking Binance spot's or Coinbase Exchange's protocol (see its own --help)."""
     from trimtab.exchange import __main__ as process
 
     command = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -1,4 +1,7 @@
-"""The simulated exchange: a process of its own that speaks Binance spot's REST and websocket protocol.
+"""The simulated exchange: a process of its own that speaks Binance spot's or Coinbase Exchange's REST and websockets.
+
+One venue (engine, accounts, journal, faults) stands behind every dialect (`dialect`): Binance's is spread over this
+package, Coinbase's is the package `coinbase`.
 
 Three clocks, kept apart on purpose:
 

@@ -24,9 +24,10 @@ def exchange(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[Path | None, typer.Option(help="Gets one JSON line with the port when ready.")] = None,
     ids_from_clock: Annotated[bool, typer.Option(help="Count orders and trades from the clock, not 1.")] = False,  # noqa: FBT002 - a flag
+    dialect: Annotated[str, typer.Option(help="Whose protocol it speaks: binance or coinbase.")] = "binance",
     paused: Annotated[bool, typer.Option(help="Stand still until POST /sim/resume.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Serve a simulated exchange speaking Binance spot's protocol, until interrupted."""
+    """Serve a simulated exchange speaking Binance spot's or Coinbase Exchange's protocol, until interrupted."""
     try:
         run(
             port,
@@ -43,6 +44,7 @@ def exchange(
             paused=paused,
             host=host,
             ids_from_clock=ids_from_clock,
+            dialect=dialect,
         )
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)

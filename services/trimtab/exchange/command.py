@@ -2,16 +2,19 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
 import typer
 from pydantic import ValidationError
 
+from trimtab.exchange.binance import Binance
 from trimtab.exchange.bodies import complaint
 from trimtab.exchange.clock import MarketClock, wall_us
+from trimtab.exchange.coinbase.dialect import Coinbase
 from trimtab.exchange.controls import AccountsFile, AccountSpec
+from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.faults import Faults
 from trimtab.exchange.instruments import DEFAULT_SYMBOLS
 from trimtab.exchange.journal import Journal, JournalError
@@ -21,13 +24,8 @@ from trimtab.exchange.server import start
 from trimtab.exchange.synthetic import SyntheticMarket
 from trimtab.exchange.venue import Venue
 
-DEMO_ACCOUNT = {
-    "name": "demo",
-    "api_key": "demo-key",
-    "secret": "demo-secret",
-    "balances": {"USDT": "1000000", "BTC": "10", "ETH": "200", "BNB": "100"},
-}
-"""The account there is when no file names any."""
+DIALECTS: Mapping[str, Callable[[], Dialect]] = {"binance": Binance, "coinbase": Coinbase}
+"""What `--dialect` may name."""
 _SPEED_MAX = 1_000_000.0
 _VOLATILITY_MAX = 1_000.0  # natural volatility a thousandfold: prices reach their bounds within seconds
 
@@ -54,13 +52,13 @@ def build_market(
         raise UsageError(str(error)) from error
 
 
-def read_accounts(path: Path | None) -> AccountsFile:
-    """What a file says of accounts; the demo account without a file.
+def read_accounts(path: Path | None, dialect: Dialect) -> AccountsFile:
+    """What a file says of accounts; the dialect's demo account without a file.
 
     Raises UsageError.
     """
     if path is None:
-        return AccountsFile(accounts=[AccountSpec.model_validate(DEMO_ACCOUNT)])
+        return AccountsFile(accounts=[AccountSpec.model_validate(dialect.demo)])
     try:
         return AccountsFile.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -85,6 +83,7 @@ def run(
     paused: bool = False,
     host: str = "127.0.0.1",
     ids_from_clock: bool = False,
+    dialect: str = "binance",
 ) -> None:
     """Run the exchange until SIGINT or SIGTERM. Prints (and writes to `ready_file`) one JSON line with its port.
 
@@ -93,32 +92,40 @@ def run(
     for option, value, most in (("--speed", speed, _SPEED_MAX), ("--volatility", volatility, _VOLATILITY_MAX)):
         if not 0 < value <= most:
             raise UsageError(f"{option} {value:g}: must be above 0 and at most {most:g}")
+    if dialect not in DIALECTS:
+        raise UsageError(f"--dialect {dialect}: must be one of {', '.join(DIALECTS)}")
     market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
-    terms = read_accounts(accounts)
+    spoken = DIALECTS[dialect]()
+    terms = read_accounts(accounts, spoken)
     clock = MarketClock(market.start_us, speed, paused=paused)
     first_id = wall_us() // 1_000 if ids_from_clock else 1
     try:
         book, faults = Journal(journal, wall_us), Faults(faults_seed or 0)
-        venue = Venue(market, book, clock, faults, terms.prices, first_id, terms.limits.limits())
+        venue = Venue(market, book, clock, faults, terms.prices, first_id, terms.limits.limits(), spoken.house)
     except JournalError as error:
         raise UsageError(str(error)) from error
     for spec in terms.accounts:
         try:
-            spec.open(venue)
+            spec.open(venue, spoken)
         except ValueError as error:
             raise UsageError(str(error)) from error
-    asyncio.run(_serve(venue, market, (host, port), faults_seed, ready_file))
+    asyncio.run(_serve(venue, market, spoken, (host, port), faults_seed, ready_file))
 
 
 async def _serve(
-    venue: Venue, market: Market, address: tuple[str, int], fault_seed: int | None, ready_file: Path | None
+    venue: Venue,
+    market: Market,
+    dialect: Dialect,
+    address: tuple[str, int],
+    fault_seed: int | None,
+    ready_file: Path | None,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        serving = await start(venue, market, address, fault_seed)
+        serving = await start(venue, market, address, fault_seed, dialect)
     except OSError as error:
         raise UsageError(f"--host {address[0]} --port {address[1]}: {error.strerror}") from error
     told = {"port": serving.port, "symbols": sorted(market.instruments), "market_us": market.start_us}

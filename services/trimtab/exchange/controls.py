@@ -11,6 +11,7 @@ from pydantic import Field
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.bodies import Strict, body_of
 from trimtab.exchange.clock import wall_us
+from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
 from trimtab.exchange.instruments import start_price
@@ -25,24 +26,28 @@ Rate = Annotated[Decimal, Field(ge=0, lt=1)]
 
 
 class AccountSpec(Strict):
-    """An account to open. Fees as fractions; `fee_asset` such as BNB pays them from its balance, discounted."""
+    """An account to open. Fees as fractions; `fee_asset` such as BNB pays them from its balance, discounted (Binance).
+    `passphrase` belongs to the API key (Coinbase).
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     api_key: Annotated[str, Field(min_length=1, max_length=128)]
     secret: Annotated[str, Field(min_length=1, max_length=128)]
+    passphrase: Annotated[str, Field(max_length=128)] = ""
     balances: dict[str, Annotated[Decimal, Field(ge=0, decimal_places=8)]] = Field(default_factory=dict)
     maker_fee: Rate = Decimal("0.001")
     taker_fee: Rate = Decimal("0.001")
     fee_asset: str | None = None
     fee_discount: Rate = Decimal("0.25")
 
-    def open(self, venue: Venue) -> None:
+    def open(self, venue: Venue, dialect: Dialect) -> None:
         """Open it.
 
-        Raises ValueError if its name or API key is taken.
+        Raises ValueError if its name or API key is taken, or nobody could sign with its secret.
         """
+        dialect.check_key(self.api_key, self.secret, self.passphrase)
         account = Account(self.name, self.maker_fee, self.taker_fee, self.fee_asset, self.fee_discount)
-        venue.open_account(account, Credentials(self.name, self.api_key, self.secret), self.balances)
+        venue.open_account(account, Credentials(self.name, self.api_key, self.secret, self.passphrase), self.balances)
 
 
 class LimitsSpec(Strict):
@@ -102,9 +107,10 @@ class _FaultSpec(Strict):
 class Controls:
     """The endpoints under /sim/."""
 
-    def __init__(self, venue: Venue, misconduct: Misconduct) -> None:
+    def __init__(self, venue: Venue, misconduct: Misconduct, dialect: Dialect) -> None:
         self._venue = venue
         self._misconduct = misconduct
+        self._dialect = dialect
 
     def routes(self) -> Iterable[web.RouteDef]:
         """All of them."""
@@ -145,7 +151,7 @@ class Controls:
     async def _open_account(self, request: web.Request) -> web.Response:
         spec = await body_of(request, AccountSpec)
         try:
-            spec.open(self._venue)
+            spec.open(self._venue, self._dialect)
         except ValueError as error:
             raise VenueError(-1, str(error), 409) from error
         return answer({"account": spec.name}, 201)

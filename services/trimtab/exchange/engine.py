@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from trimtab.exchange import errors, filters
+from trimtab.exchange import errors
 from trimtab.exchange.accounts import MARKET, OUTSIDE, Account, Accounts
 from trimtab.exchange.average import AveragePrice
 from trimtab.exchange.book import ZERO
-from trimtab.exchange.fees import commission
+from trimtab.exchange.fees import commission, quote_commission
 from trimtab.exchange.history import History
+from trimtab.exchange.house import BINANCE, House
 from trimtab.exchange.instruments import Instrument, Prevention
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Quote, Snapshot
 from trimtab.exchange.matching import Pit, Plan, opposite
@@ -42,8 +43,10 @@ class Engine:
         instruments: Mapping[str, Instrument],
         fixed_prices: Mapping[str, Decimal] | None = None,
         first_id: int = 1,
+        house: House = BINANCE,
     ) -> None:
         self.instruments = dict(instruments)
+        self.house = house
         self.accounts = Accounts()
         self.history = History(first_id)
         self.pits = {symbol: Pit() for symbol in self.instruments}
@@ -117,11 +120,12 @@ class Engine:
             raise errors.invalid_symbol()
         if new.symbol in self.halted:
             raise errors.market_closed()
-        filters.check(new, rules, self.average(new.symbol, time_us), self.history.open_count(name, new.symbol))
+        self.house.check(new, rules, self.average(new.symbol, time_us), self.history.open_count(name, new.symbol))
         prevention = new.prevention or rules.prevention
         if prevention not in rules.preventions:
             raise errors.prevention_not_allowed()
-        if self.history.find_open(name, new.symbol, new.client_order_id) is not None:
+        taken = self.house.unique_client_ids and self.history.find_open(name, new.symbol, new.client_order_id)
+        if taken:
             raise errors.duplicate_order()
         pit = self.pits[new.symbol]
         if new.type == "LIMIT_MAKER" and pit.crosses(new.side, new.price):
@@ -129,7 +133,7 @@ class Engine:
         plan = self._plan(pit, name, new, rules, prevention)
         if new.quote_quantity and not (plan.filled or plan.prevented):
             raise errors.too_little_liquidity(empty=not pit.offers(new.side))
-        needed = self._needed(new, plan)
+        needed = self._needed(name, new, plan)
         asset = rules.quote if new.side == "BUY" else rules.base
         if self.accounts.by_name[name].balance(asset).free < needed:
             raise errors.insufficient_balance()
@@ -184,12 +188,18 @@ class Engine:
             return pit.plan_cost(new.side, name, new.quote_quantity, rules.step, prevention)
         return pit.plan(new.side, name, None if new.type == "MARKET" else new.price, new.quantity, prevention)
 
-    @staticmethod
-    def _needed(new: NewOrder, plan: Plan) -> Decimal:
+    def _needed(self, name: str, new: NewOrder, plan: Plan) -> Decimal:
         """What the order locks: of the quote asset for a buy, of the base asset for a sell."""
-        if new.type == "MARKET":
-            return plan.cost if new.side == "BUY" else max(plan.filled, new.quantity)
-        return new.price * new.quantity if new.side == "BUY" else new.quantity
+        if new.side == "SELL":
+            return max(plan.filled, new.quantity)
+        return self._with_fee(name, plan.cost if new.type == "MARKET" else new.price * new.quantity)
+
+    def _with_fee(self, name: str, cost: Decimal) -> Decimal:
+        """What a buy of this cost locks: the fee as well, where it is paid in the same asset."""
+        if not self.house.fees_in_quote:
+            return cost
+        account = self.accounts.by_name[name]
+        return cost * (1 + max(account.maker_fee, account.taker_fee))
 
     def _accept(self, name: str, new: NewOrder, plan: Plan, prevention: Prevention, time_us: int) -> Order:
         quantity = new.quantity or plan.filled + plan.cut
@@ -268,14 +278,18 @@ class Engine:
     ) -> list[EngineEvent]:
         rules, name = self.instruments[order.symbol], order.account
         account, cost = self.accounts.by_name[name], price * quantity
-        fee, fee_asset = commission(account, rules, order.side, (price, quantity), maker=maker, price_of=self.price_of)
+        if self.house.fees_in_quote:
+            fee, fee_asset = quote_commission(account, rules, (price, quantity), maker=maker)
+        else:
+            fill = price, quantity
+            fee, fee_asset = commission(account, rules, order.side, fill, maker=maker, price_of=self.price_of)
         order.executed += quantity
         order.executed_quote += cost
         order.updated_us = time_us
         order.status = "FILLED" if order.executed == order.quantity else "PARTIALLY_FILLED"
         paid, received = (rules.quote, rules.base) if order.side == "BUY" else (rules.base, rules.quote)
         spent, gained = (cost, quantity) if order.side == "BUY" else (quantity, cost)
-        held = order.price * quantity if order.side == "BUY" and order.price else spent
+        held = self._with_fee(name, (order.price or price) * quantity) if order.side == "BUY" else spent
         order.locked -= held
         execution = Execution(
             name, order.symbol, trade_id, order.order_id, order.client_order_id, order.side, price, quantity, cost,

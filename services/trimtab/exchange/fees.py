@@ -10,6 +10,8 @@ from trimtab.exchange.liquidity import Side
 PriceOf = Callable[[str, str], Decimal | None]
 """Price of one asset in units of another, None if nobody knows it."""
 
+_FINE_UNIT = Decimal("1E-16")
+
 
 def commission(
     account: Account, rules: Instrument, side: Side, fill: tuple[Decimal, Decimal], *, maker: bool, price_of: PriceOf
@@ -32,6 +34,15 @@ def commission(
     if asset is not None and asset == received:
         rate *= 1 - account.fee_discount
     return _rounded(amount * rate), received
+
+
+def quote_commission(
+    account: Account, rules: Instrument, fill: tuple[Decimal, Decimal], *, maker: bool
+) -> tuple[Decimal, str]:
+    """As `commission`, of an exchange that takes fees in the quote asset on both sides. Rounded down to 16 decimals."""
+    price, quantity = fill
+    fee = price * quantity * (account.maker_fee if maker else account.taker_fee)
+    return fee.quantize(_FINE_UNIT, rounding=ROUND_DOWN), rules.quote
 
 
 def _rounded(fee: Decimal) -> Decimal:

@@ -1,37 +1,34 @@
 """Armed faults on their way: what happens to a request before, while and after it is carried out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aiohttp import web
 
+from trimtab.exchange.dialect import Dialect, Handler
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Place
-from trimtab.exchange.pages import closed, failure, foreign_page, nothing
-from trimtab.exchange.rest import refusal
+from trimtab.exchange.pages import foreign_page, nothing
 from trimtab.exchange.signing import signed_part
 from trimtab.exchange.venue import Venue
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_OPEN_ALWAYS = ("/sapi/v1/system/status", "/sim/")
 
 
 class Mishaps:
     """Lets a venue's armed faults strike requests: `middleware` is for the application."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, dialect: Dialect) -> None:
         self._venue = venue
+        self._dialect = dialect
+        self._open_always = ("/sim/", *dialect.open_always)
         self._held: list[tuple[Fault, asyncio.Event]] = []  # answers that wait to be overtaken
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Carry a request out, unless what is armed says otherwise."""
         endpoint = f"{request.method} {request.path}"
-        if self._venue.closed and not request.path.startswith(_OPEN_ALWAYS):
-            return closed()
-        if not request.path.startswith(("/api/", "/sapi/")):
+        if self._venue.closed and not request.path.startswith(self._open_always):
+            return self._dialect.closed()
+        if not self._dialect.covers(request.path):
             return await handler(request)
         struck = {fault.place: fault for fault in self._venue.faults.strike(endpoint)}
         for fault in struck.values():
@@ -53,10 +50,10 @@ class Mishaps:
         if "before" in struck:
             if struck["before"].kind == "lost_request":
                 return _broken(request)
-            return failure(struck["before"])
-        answered = await _carried_out(request, handler)
+            return self._dialect.failure(struck["before"])
+        answered = await self._carried_out(request, handler)
         if "twice" in struck:  # a proxy that lost the first answer asks again, and passes the second on
-            answered = await _carried_out(request, handler)
+            answered = await self._carried_out(request, handler)
         return await self._spoilt(struck["after"], request, answered) if "after" in struck else answered
 
     async def _spoilt(self, fault: Fault, request: web.Request, answered: web.StreamResponse) -> web.StreamResponse:
@@ -77,7 +74,13 @@ class Mishaps:
             case "html_answer":
                 return foreign_page()
             case _:
-                return failure(fault)
+                return self._dialect.failure(fault)
+
+    async def _carried_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except VenueError as error:
+            return self._dialect.refusal(error)
 
     async def _wait_to_be_overtaken(self, fault: Fault) -> None:
         held = fault, asyncio.Event()
@@ -95,13 +98,6 @@ async def _asked(request: web.Request) -> str:
     """What a request asked, for the journal: query and body without the signature."""
     query, body = request.raw_path.partition("?")[2], await request.read()
     return signed_part(query, body.decode("utf-8", "replace")).encode("utf-8", "replace").decode()
-
-
-async def _carried_out(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except VenueError as error:
-        return refusal(error)
 
 
 def _broken(request: web.Request) -> web.Response:

@@ -32,7 +32,7 @@ _EDGE = {
     530: "Origin DNS error",
 }
 _EDGE_PAGE = (
-    "<!DOCTYPE html><html><head><title>api.binance.com | {status}: {title}</title></head>"
+    "<!DOCTYPE html><html><head><title>{host} | {status}: {title}</title></head>"
     "<body><h1>{title} <small>Error code {status}</small></h1>"
     "<p>You: working. Edge: working. Host: error.</p></body></html>"
 )
@@ -56,11 +56,11 @@ def closed() -> web.Response:
     return answer({"code": 1, "msg": "System is under maintenance."}, 503)
 
 
-def error_page(status: int) -> web.Response:
-    """A page of HTML with a status of 5xx, as the content network (520 and above) or a gateway sends it."""
+def error_page(status: int, host: str = "api.binance.com") -> web.Response:
+    """A page of HTML with a status of 5xx, as `host`'s content network (520 and above) or a gateway sends it."""
     if status in _EDGE:
         title = _EDGE[status]
-        text = _EDGE_PAGE.format(status=status, title=title)
+        text = _EDGE_PAGE.format(host=host, status=status, title=title)
         headers = {"Server": "cloudflare", "CF-RAY": "0000000000000000-SIM", "Cache-Control": "no-store"}
         return web.Response(text=text, status=status, reason=title, headers=headers, content_type="text/html")
     known = {each.value: each.phrase for each in HTTPStatus}

@@ -1,16 +1,21 @@
-"""The HTTP server's own part: what is no HTTP is refused as Binance refuses, without a word in the log."""
+"""The HTTP server's own part: what is no HTTP is refused in the dialect's words, without one in the log."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from trimtab.exchange import errors
-from trimtab.exchange.rest import refusal
+from trimtab.exchange.errors import VenueError
+
+Refusal = Callable[[VenueError], web.Response]
 
 
 class Protocol(web.RequestHandler):
     """One connection. Bodies stay as they were sent, whatever their Content-Encoding says."""
+
+    refusal: Refusal  # puts a refusal into the dialect's words
 
     def handle_error(
         self,
@@ -22,7 +27,7 @@ class Protocol(web.RequestHandler):
         """Answer bytes that are no request; what fails in a handler goes aiohttp's way, into the log."""
         if status != 400:
             return super().handle_error(request, status, exc, message)
-        refused = refusal(errors.illegal_bytes())
+        refused = self.refusal(errors.illegal_bytes())
         refused.force_close()
         return refused
 
@@ -41,7 +46,9 @@ class Serving:
         await self._runner.cleanup()
 
 
-async def listen(application: web.Application, host: str, port: int, shutdown_seconds_max: float) -> Serving:
+async def listen(
+    application: web.Application, host: str, port: int, shutdown_seconds_max: float, refusal: Refusal
+) -> Serving:
     """Serve on host and port (0: any free one) from now on; connections get so long to end.
 
     Raises OSError if the port is taken.
@@ -53,7 +60,9 @@ async def listen(application: web.Application, host: str, port: int, shutdown_se
         raise RuntimeError("an application that is set up has a server")
 
     def connected() -> Protocol:
-        return Protocol(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]  # None: no log
+        made = Protocol(manager, loop=loop, access_log=None, auto_decompress=False)  # type: ignore[arg-type]  # None: no log
+        made.refusal = refusal
+        return made
 
     try:
         listening = await loop.create_server(connected, host, port, backlog=512)

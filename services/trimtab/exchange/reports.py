@@ -1,10 +1,10 @@
 """What the user stream tells an account, as Binance writes it: orders, balances, transfers. Times are milliseconds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trimtab.exchange.filters import fixed
-from trimtab.exchange.orders import BalanceChange, Order, PreventedMatch, Report
+from trimtab.exchange.orders import BalanceChange, EngineEvent, Order, PreventedMatch, Report
 from trimtab.exchange.wire import NO_GROUP
 
 Json = dict[str, Any]
@@ -87,3 +87,24 @@ def balance_update(change: BalanceChange) -> Json:
     """A user stream balanceUpdate: a deposit or withdrawal."""
     moment = change.time_us // 1000
     return {"e": "balanceUpdate", "E": moment, "a": change.asset, "d": fixed(change.delta_free), "T": moment}
+
+
+def user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, Json]]:
+    """User stream messages: each report, then the balances that changed with it."""
+    positions: dict[str, dict[str, BalanceChange]] = {}
+    for event in events:
+        if isinstance(event, Report):
+            yield from _positions(positions)
+            positions = {}
+            yield event.order.account, execution_report(event)
+        else:
+            if event.reason in {"deposit", "withdrawal"}:
+                yield event.account, balance_update(event)
+            positions.setdefault(event.account, {})[event.asset] = event
+    yield from _positions(positions)
+
+
+def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, Json]]:
+    for account, changes in positions.items():
+        moment = max(change.time_us for change in changes.values())
+        yield account, account_position(changes, moment)

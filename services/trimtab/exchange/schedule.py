@@ -1,6 +1,7 @@
 """Faults on a schedule that a seed determines: those that whoever trades here has to live with."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from trimtab.exchange.faults import PLACES, Fault, Kind
@@ -11,10 +12,26 @@ SCHEDULED: tuple[Kind, ...] = tuple(kind for kind in PLACES if kind != "delistin
 # Everybody connects and looks up again after one: two within a minute are more weight than an address has.
 _MAINTENANCE_APART_SECONDS = 60.0
 
-_ENDPOINTS = ("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", "")
-# A filled order's client id is free again: an order carried out twice is two orders, and no client can prevent it.
-_REPEATABLE = ("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades")
-_STREAMS = ("@depth", "@executionReport", "")
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What faults strike in one dialect.
+
+    `requests` as likely as they are often there; `repeatable` those that may be carried out twice (never the placing of
+    an order: no client can prevent that there are two); `streams` parts of the names of streams.
+    """
+
+    requests: tuple[str, ...]
+    repeatable: tuple[str, ...]
+    streams: tuple[str, ...]
+
+
+BINANCE = Targets(
+    requests=("POST /api/v3/order", "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order", ""),
+    repeatable=("DELETE /api/v3/order", "GET /api/v3/order", "GET /api/v3/myTrades"),
+    streams=("@depth", "@executionReport", ""),
+)
+
 # Less than a client waits before it takes the absence of its order for proven.
 _DURATION_MS_MAX = 2000
 # Less than makes Binance refuse what a client signs.
@@ -22,7 +39,9 @@ _SKEW_MS_MAX = 450
 _STATUSES = (500, 502, 503, 504, 520, 522, 524)
 
 
-def schedule(seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0) -> Iterator[tuple[float, Fault]]:
+def schedule(
+    seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0, targets: Targets = BINANCE
+) -> Iterator[tuple[float, Fault]]:
     """An endless seeded sequence of (seconds since start, fault to arm), orders struck most.
 
     `symbols` are those whose markets may have faults.
@@ -40,7 +59,7 @@ def schedule(seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0) -
             at,
             Fault(
                 kind=kind,
-                endpoint=random.choice(_struck(kind)),
+                endpoint=random.choice(_struck(kind, targets)),
                 status=random.choice(_STATUSES),
                 retry_after_seconds=random.randint(1, 3),
                 latency_ms=random.randint(50, 3000),
@@ -58,8 +77,8 @@ def schedule(seed: int, symbols: Sequence[str], mean_gap_seconds: float = 5.0) -
         )
 
 
-def _struck(kind: Kind) -> tuple[str, ...]:
+def _struck(kind: Kind, targets: Targets) -> tuple[str, ...]:
     """What a fault of this kind is armed for."""
     if kind.startswith("stream_"):
-        return _STREAMS
-    return _REPEATABLE if kind == "duplicate_request" else _ENDPOINTS
+        return targets.streams
+    return targets.repeatable if kind == "duplicate_request" else targets.requests

@@ -9,18 +9,16 @@ from itertools import chain
 
 from aiohttp import web
 
+from trimtab.exchange.binance import Binance
 from trimtab.exchange.controls import Controls
-from trimtab.exchange.gate import Gate
+from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.holders import Holders
 from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.mishaps import Mishaps
 from trimtab.exchange.protocol import Serving, listen
 from trimtab.exchange.recorded import TapeError
-from trimtab.exchange.rest import PublicRest
 from trimtab.exchange.schedule import schedule
-from trimtab.exchange.sockets import Sockets
-from trimtab.exchange.trading import TradingRest
 from trimtab.exchange.venue import Venue
 
 _BATCH = 200  # events before other tasks get their turn
@@ -31,8 +29,10 @@ _NAP_SECONDS_MIN, _NAP_SECONDS_MAX = 0.002, 0.05
 class _Server:
     """A venue behind HTTP. `fault_seed` starts the seeded schedule of faults."""
 
-    def __init__(self, venue: Venue, market: Market, fault_seed: int | None) -> None:
+    def __init__(self, venue: Venue, market: Market, dialect: Dialect, fault_seed: int | None) -> None:
         self._venue = venue
+        self._dialect = dialect
+        self._endpoints = dialect.endpoints(venue)
         self._events: Iterator[MarketEvent] = market.events()
         self._start_us = market.start_us
         self._fault_seed = fault_seed
@@ -40,10 +40,10 @@ class _Server:
 
     def application(self) -> web.Application:
         """The aiohttp application; the market runs while it does."""
-        application = web.Application(middlewares=[Gate(self._venue).pass_on, Mishaps(self._venue).middleware])
-        controls = Controls(self._venue, self._misconduct)
-        accounts = Holders(self._venue)
-        for part in (PublicRest(self._venue), TradingRest(self._venue), Sockets(self._venue), controls, accounts):
+        mishaps = Mishaps(self._venue, self._dialect)
+        application = web.Application(middlewares=[self._endpoints.gate, mishaps.middleware])
+        controls = Controls(self._venue, self._misconduct, self._dialect)
+        for part in (*self._endpoints.parts, controls, Holders(self._venue)):
             application.router.add_routes(part.routes())
         application.cleanup_ctx.append(self._background)
         return application
@@ -96,16 +96,24 @@ class _Server:
         """Arm the scheduled faults at their times."""
         loop = asyncio.get_running_loop()
         start = loop.time()
-        for at, fault in schedule(seed, sorted(self._venue.engine.instruments)):
+        symbols = sorted(self._venue.engine.instruments)
+        for at, fault in schedule(seed, symbols, targets=self._dialect.targets):
             await asyncio.sleep(max(0.0, start + at - loop.time()))
             self._misconduct.arm(fault)
 
 
-async def start(venue: Venue, market: Market, address: tuple[str, int], fault_seed: int | None = None) -> Serving:
-    """Serve on (host, port; 0: any free one) from now on.
+async def start(
+    venue: Venue,
+    market: Market,
+    address: tuple[str, int],
+    fault_seed: int | None = None,
+    dialect: Dialect | None = None,
+) -> Serving:
+    """Serve on (host, port; 0: any free one) from now on, in Binance's dialect unless another is named.
 
     Raises OSError if the port is taken.
     """
-    server = _Server(venue, market, fault_seed)
+    spoken = dialect or Binance()
+    server = _Server(venue, market, spoken, fault_seed)
     server.prime()
-    return await listen(server.application(), *address, _SHUTDOWN_SECONDS_MAX)
+    return await listen(server.application(), *address, _SHUTDOWN_SECONDS_MAX, spoken.refusal)

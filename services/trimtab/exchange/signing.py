@@ -19,11 +19,12 @@ _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account's API key and secret."""
+    """An account's API key and secret, and the passphrase where a dialect has one."""
 
     account: str
     api_key: str
     secret: str
+    passphrase: str = ""
 
 
 def signature(payload: str, secret: str) -> str:
@@ -55,9 +56,13 @@ class Keys:
         if self._by_key.setdefault(credentials.api_key, credentials) != credentials:
             raise ValueError(f"api key of {credentials.account}: {self._by_key[credentials.api_key].account} has it")
 
+    def find(self, api_key: str | None) -> Credentials | None:
+        """The credentials of an API key; None if nobody has it."""
+        return self._by_key.get(api_key or "")
+
     def account(self, api_key: str | None) -> str | None:
         """Whose key it is, whether or not anything is signed with it; None if nobody's."""
-        found = self._by_key.get(api_key or "")
+        found = self.find(api_key)
         return found.account if found is not None else None
 
     def known(self, api_key: str | None) -> Credentials:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
-from trimtab.exchange import reports
 from trimtab.exchange.accounts import Account, BalanceError
 from trimtab.exchange.broadcast import Broadcast
 from trimtab.exchange.clock import MarketClock, ServerClock, wall_us
@@ -15,23 +14,29 @@ from trimtab.exchange.conversions import convert_dust, redenominate
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
+from trimtab.exchange.house import BINANCE, House
 from trimtab.exchange.journal import Journal
 from trimtab.exchange.limits import Limits, Meters
 from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
 from trimtab.exchange.mirror import Mirror
-from trimtab.exchange.orders import BalanceChange, EngineEvent, Execution, NewOrder, Order, PreventedMatch, Report
+from trimtab.exchange.orders import EngineEvent, Execution, NewOrder, Order, PreventedMatch, Report
 from trimtab.exchange.reads import Reads
 from trimtab.exchange.scale import Scale
 from trimtab.exchange.signing import Credentials, Keys
 from trimtab.exchange.streams import Hub
 from trimtab.exchange.tampering import Tampering
+from trimtab.exchange.teller import BinanceTeller, Teller
 from trimtab.exchange.tickers import Tape
 from trimtab.exchange.users import UserStreams
 
 
 class Venue:
     """One running exchange on one market. `fixed_prices` (USDT) price fee assets that have no book here; `limits` None
-    are Binance's.
+    are Binance's; `house` are the rules by which it takes orders.
+
+    Attributes:
+        teller: what tells of everything in streams; Binance's unless a dialect puts its own in its place.
+
     """
 
     def __init__(
@@ -43,8 +48,9 @@ class Venue:
         fixed_prices: Mapping[str, Decimal] | None = None,
         first_id: int = 1,
         limits: Limits | None = None,
+        house: House = BINANCE,
     ) -> None:
-        self.engine = Engine(market.instruments, fixed_prices, first_id)
+        self.engine = Engine(market.instruments, fixed_prices, first_id, house)
         self.reads = Reads(self.engine)
         self.journal = journal
         self.clock = clock
@@ -52,16 +58,16 @@ class Venue:
         self.faults = faults
         self.keys = Keys()
         self.meters = Meters(limits or Limits())
-        tampering = Tampering(faults, self.note_fault)
-        self.hub = Hub(tampering)
-        self.users = UserStreams(self.hub, tampering)
+        self.tampering = Tampering(faults, self.note_fault)
+        self.hub = Hub(self.tampering)
+        self.users = UserStreams(self.hub, self.tampering)
         self.tapes = {symbol: Tape() for symbol in market.instruments}
         self.events = 0
         self.ended = False
         self.maintenance = False  # whether it says that it is, or will soon be, under maintenance
         self.closed = False  # whether it lets anybody in
         self.broken = ""  # why a recording could not be played to its end
-        self._broadcast = Broadcast(self.hub, self.tapes)
+        self.teller: Teller = BinanceTeller(Broadcast(self.hub, self.tapes), self.users)
         self._mirrors: dict[str, Mirror] = {}
         self._scales: dict[str, Scale] = {}  # of symbols whose assets were redenominated
         self._last_us = market.start_us
@@ -87,7 +93,7 @@ class Venue:
             event = self._scales[event.symbol].event(event)
         mirror = self._mirrors.get(event.symbol)
         self.show([event] if mirror is None else mirror.passed(event))
-        self._broadcast.tick(event.time_us)
+        self.teller.tick(event.time_us)
 
     def show(self, events: Iterable[MarketEvent]) -> None:
         """Let what the market shows happen here, and tell it."""
@@ -107,7 +113,7 @@ class Venue:
         elif isinstance(event, Snapshot):
             self.tapes[event.symbol].begin(event)
         happened = self.engine.market(event)
-        self._broadcast.event(event)
+        self.teller.event(event)
         if happened:
             self._tell(happened)
 
@@ -178,7 +184,8 @@ class Venue:
         moment = self.now_us()
         asked = {"account": account, "method": "order.place", "by_hand": by_hand, **asdict(new)}
         try:
-            self.meters.orders.check(account, wall_us())
+            if self.engine.house.counts_orders:
+                self.meters.orders.check(account, wall_us())
             order, happened = self.engine.place(account, new, moment)
         except VenueError as error:
             self._reject(asked, error, moment)
@@ -262,26 +269,4 @@ class Venue:
                 maker = event.execution is not None and event.execution.maker
                 self.meters.orders.first_filled(event.order.account, wall_us(), maker=maker)
         self.journal.flush()
-        for account, message in _user_messages(events):
-            self.users.publish(account, message)
-
-
-def _user_messages(events: Iterable[EngineEvent]) -> Iterable[tuple[str, reports.Json]]:
-    """User stream messages: each report, then the balances that changed with it."""
-    positions: dict[str, dict[str, BalanceChange]] = {}
-    for event in events:
-        if isinstance(event, Report):
-            yield from _positions(positions)
-            positions = {}
-            yield event.order.account, reports.execution_report(event)
-        else:
-            if event.reason in {"deposit", "withdrawal"}:
-                yield event.account, reports.balance_update(event)
-            positions.setdefault(event.account, {})[event.asset] = event
-    yield from _positions(positions)
-
-
-def _positions(positions: Mapping[str, Mapping[str, BalanceChange]]) -> Iterable[tuple[str, reports.Json]]:
-    for account, changes in positions.items():
-        moment = max(change.time_us for change in changes.values())
-        yield account, reports.account_position(changes, moment)
+        self.teller.happened(events)
