@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from trimtab.exchange import wire
+from trimtab.exchange import klines, stream_messages
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Quote, Trade
 from trimtab.exchange.streams import Hub
 from trimtab.exchange.tickers import Tape
@@ -33,6 +33,7 @@ class Broadcast:
     def __init__(self, hub: Hub, tapes: dict[str, Tape]) -> None:
         self._hub = hub
         self._tapes = tapes
+        self._klines = klines.Klines(tapes)
         self._gathered: dict[str, _Gathered] = {}
         self._tickers_due_us = 0
 
@@ -42,19 +43,21 @@ class Broadcast:
         if isinstance(event, DepthUpdate):
             fast = f"{name}@depth@100ms"
             if self._hub.wanted(fast):
-                self._hub.publish(fast, wire.depth_update(event))
+                self._hub.publish(fast, stream_messages.depth_update(event))
             self._slow(f"{name}@depth", event)
         elif isinstance(event, Quote):
             stream = f"{name}@bookTicker"
             if self._hub.wanted(stream):
-                self._hub.publish(stream, wire.quote(event))
+                self._hub.publish(stream, stream_messages.quote(event))
         elif isinstance(event, Trade):
             stream = f"{name}@trade"
             if self._hub.wanted(stream):
-                self._hub.publish(stream, wire.trade(event))
+                self._hub.publish(stream, stream_messages.trade(event))
+            if self._hub.wanted(aggregate := f"{name}@aggTrade"):
+                self._hub.publish(aggregate, stream_messages.aggregate_trade(event))
 
     def tick(self, now_us: int) -> None:
-        """Publish the tickers once a second of market time."""
+        """Publish tickers, and candles that have changed, once a second of market time."""
         if now_us < self._tickers_due_us:
             return
         self._tickers_due_us = now_us + _SECOND_US
@@ -63,7 +66,10 @@ class Broadcast:
             if self._hub.wanted(stream):
                 day = tape.day(now_us)
                 if day is not None:
-                    self._hub.publish(stream, wire.mini_ticker(symbol, day, now_us))
+                    self._hub.publish(stream, stream_messages.mini_ticker(symbol, day, now_us))
+
+        for stream, message in self._klines.due(self._hub.heard(klines.KIND), now_us):
+            self._hub.publish(stream, message)
 
     def _slow(self, stream: str, update: DepthUpdate) -> None:
         if not self._hub.wanted(stream):
@@ -72,5 +78,5 @@ class Broadcast:
         gathered = self._gathered.setdefault(update.symbol, _Gathered(update))
         whole = gathered.add(update)
         if update.time_us >= gathered.due_us:
-            self._hub.publish(stream, wire.depth_update(whole))
+            self._hub.publish(stream, stream_messages.depth_update(whole))
             del self._gathered[update.symbol]

@@ -14,16 +14,13 @@ from trimtab.exchange.filters import fixed
 from trimtab.exchange.market import Level
 from trimtab.exchange.params import Params
 from trimtab.exchange.request import FORM, check, read
+from trimtab.exchange.tickers import INTERVALS_US
 from trimtab.exchange.venue import Venue
 
 Answering = Callable[[Params], web.Response]
 
 _DEPTH, _DEPTH_MAX = 100, 5000
 _KLINES, _KLINES_MAX = 500, 1000
-_MINUTES = {
-    "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480,
-    "12h": 720, "1d": 1440, "3d": 4320, "1w": 10080,
-}  # fmt: skip
 
 
 def answer(body: object, status: int = 200) -> web.Response:
@@ -152,9 +149,9 @@ class PublicRest:
 
     def _klines(self, params: Params) -> web.Response:
         symbol, interval = self._symbol(params), params.needed("interval")
-        if interval not in _MINUTES:
+        if interval not in INTERVALS_US:
             raise VenueError(-1120, "Invalid interval.")
-        interval_us = _MINUTES[interval] * 60_000_000
+        interval_us = INTERVALS_US[interval]
         start_us, end_us = params.time_us("startTime"), params.time_us("endTime")
         candles = [
             candle

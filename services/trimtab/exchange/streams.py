@@ -117,6 +117,10 @@ class Hub:
         """Whether anyone listens."""
         return stream in self._listeners
 
+    def heard(self, part: str) -> list[str]:
+        """The streams that anyone listens to whose names have this part."""
+        return [stream for stream in self._listeners if part in stream]
+
     def publish(self, stream: str, data: bytes) -> None:
         """Send one stream's data to all who listen."""
         if stream not in self._listeners:

@@ -1,6 +1,7 @@
 """What is told about a market in sums: the 24-hour ticker and candles, counted from its trades since the start."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -9,6 +10,15 @@ from trimtab.exchange.market import Snapshot, Trade
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
+
+INTERVALS_US: Mapping[str, int] = {
+    interval: minutes * MINUTE_US
+    for interval, minutes in {
+        "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480,
+        "12h": 720, "1d": 1440, "3d": 4320, "1w": 10080,
+    }.items()
+}  # fmt: skip
+"""The intervals that candles may have."""
 
 
 @dataclass(slots=True)
@@ -95,6 +105,13 @@ class Tape:
                 found.append(_copy(minute, start_us))
         return found
 
+    def candle(self, open_us: int, interval_us: int, now_us: int) -> Candle | None:
+        """The candle that began at `open_us`, up to now; None before the first event."""
+        self._extend(_minute(now_us) + MINUTE_US)
+        first, end = (bisect_left(self._minutes, at, key=_opened) for at in (open_us, open_us + interval_us))
+        whole = total(self._minutes[first:end])
+        return None if whole is None else _copy(whole, open_us)
+
     def day(self, now_us: int) -> Candle | None:
         """The last 24 hours as one candle; None before the first event."""
         return total([m for m in self._minutes if m.open_us > now_us - DAY_US])
@@ -114,6 +131,10 @@ def total(candles: Sequence[Candle]) -> Candle | None:
     for candle in candles[1:]:
         whole.add(candle)
     return whole
+
+
+def _opened(candle: Candle) -> int:
+    return candle.open_us
 
 
 def _minute(time_us: int) -> int:

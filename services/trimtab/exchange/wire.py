@@ -1,15 +1,16 @@
-"""Binance's JSON: how orders, trades, books and tickers look on the wire. Times there are milliseconds."""
+"""Binance's JSON: how orders, trades, books and tickers look in answers. Times there are milliseconds.
+
+The order of keys is that of Binance's own answers.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
-import orjson
-
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.filters import described, fixed
 from trimtab.exchange.instruments import Instrument
-from trimtab.exchange.market import DepthUpdate, Level, Quote, Trade
+from trimtab.exchange.market import Level
 from trimtab.exchange.orders import Execution, Order, PreventedMatch
 from trimtab.exchange.tickers import Candle
 
@@ -22,67 +23,6 @@ NO_GROUP = -1
 def levels(pairs: Iterable[Level]) -> list[list[str]]:
     """Levels as pairs of texts."""
     return [[fixed(price), fixed(size)] for price, size in pairs]
-
-
-def depth_update(update: DepthUpdate) -> bytes:
-    """A depthUpdate's data."""
-    if update.raw is not None:
-        return update.raw
-    return orjson.dumps(
-        {
-            "e": "depthUpdate",
-            "E": update.event_us // 1000,
-            "s": update.symbol,
-            "U": update.first_id,
-            "u": update.last_id,
-            "b": levels(update.bids),
-            "a": levels(update.asks),
-        }
-    )
-
-
-def quote(event: Quote) -> bytes:
-    """A bookTicker's data."""
-    if event.raw is not None:
-        return event.raw
-    bid, ask = (fixed(event.bid), fixed(event.bid_size)), (fixed(event.ask), fixed(event.ask_size))
-    return orjson.dumps({"u": event.update_id, "s": event.symbol, "b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]})
-
-
-def trade(event: Trade) -> bytes:
-    """A trade's data."""
-    if event.raw is not None:
-        return event.raw
-    return orjson.dumps(
-        {
-            "e": "trade",
-            "E": event.event_us // 1000,
-            "s": event.symbol,
-            "t": event.trade_id,
-            "p": fixed(event.price),
-            "q": fixed(event.quantity),
-            "T": event.event_us // 1000,
-            "m": event.buyer_is_maker,
-            "M": True,
-        }
-    )
-
-
-def mini_ticker(symbol: str, day: Candle, now_us: int) -> bytes:
-    """A 24hrMiniTicker's data."""
-    return orjson.dumps(
-        {
-            "e": "24hrMiniTicker",
-            "E": now_us // 1000,
-            "s": symbol,
-            "c": fixed(day.close),
-            "o": fixed(day.open),
-            "h": fixed(day.high),
-            "l": fixed(day.low),
-            "v": fixed(day.volume),
-            "q": fixed(day.quote_volume),
-        }
-    )
 
 
 def day_ticker(symbol: str, day: Candle, best: tuple[Level, Level], now_us: int) -> Json:
@@ -149,10 +89,12 @@ def symbol_info(rules: Instrument) -> Json:
         "icebergAllowed": False,
         "ocoAllowed": False,
         "otoAllowed": False,
+        "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": False,
         "amendAllowed": False,
+        "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": described(rules),
@@ -206,9 +148,9 @@ def order_ack(order: Order) -> Json:
     }
 
 
-def order_result(order: Order) -> Json:
-    """A placed or cancelled order, newOrderRespType RESULT."""
-    result = order_ack(order) | {
+def _asked(order: Order) -> Json:
+    """What an order is and what became of it, as every answer about it has it."""
+    return {
         "price": fixed(order.price),
         "origQty": fixed(order.quantity),
         "executedQty": fixed(order.executed),
@@ -218,28 +160,35 @@ def order_result(order: Order) -> Json:
         "timeInForce": order.time_in_force,
         "type": order.type,
         "side": order.side,
-        "workingTime": order.created_us // 1000,
-        "selfTradePreventionMode": order.prevention,
     }
+
+
+def _prevention(order: Order) -> Json:
+    mode: Json = {"selfTradePreventionMode": order.prevention}
     if order.prevented_match_id is not None:
-        result |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": fixed(order.prevented)}
-    return result
+        mode |= {"preventedMatchId": order.prevented_match_id, "preventedQuantity": fixed(order.prevented)}
+    return mode
+
+
+def order_result(order: Order) -> Json:
+    """A placed order, newOrderRespType RESULT."""
+    return order_ack(order) | _asked(order) | {"workingTime": order.created_us // 1000} | _prevention(order)
 
 
 def order_full(order: Order, fills: Sequence[Execution], prevented: Sequence[PreventedMatch] = ()) -> Json:
     """A placed order with its fills and the matches that were prevented, newOrderRespType FULL."""
-    full = order_result(order) | {
-        "fills": [
-            {
-                "price": fixed(fill.price),
-                "qty": fixed(fill.quantity),
-                "commission": fixed(fill.fee),
-                "commissionAsset": fill.fee_asset,
-                "tradeId": fill.trade_id,
-            }
-            for fill in fills
-        ]
-    }
+    filled = [
+        {
+            "price": fixed(fill.price),
+            "qty": fixed(fill.quantity),
+            "commission": fixed(fill.fee),
+            "commissionAsset": fill.fee_asset,
+            "tradeId": fill.trade_id,
+        }
+        for fill in fills
+    ]
+    full = order_ack(order) | _asked(order) | {"workingTime": order.created_us // 1000, "fills": filled}
+    full |= _prevention(order)
     if prevented:
         full["preventedMatches"] = [_prevented_brief(match) for match in prevented]
     return full
@@ -273,19 +222,26 @@ def prevented_match(match: PreventedMatch) -> Json:
 
 def order_cancelled(order: Order, request_id: str) -> Json:
     """The answer to a cancellation whose own client id is `request_id`."""
-    return order_result(order) | {"origClientOrderId": order.client_order_id, "clientOrderId": request_id}
+    names = {"symbol": order.symbol, "origClientOrderId": order.client_order_id}
+    return names | order_ack(order) | {"clientOrderId": request_id} | _asked(order) | _prevention(order)
 
 
 def order_state(order: Order) -> Json:
     """An order as GET order, openOrders and allOrders tell it."""
-    state = order_result(order)
+    asked = _asked(order)
+    of_quote = asked.pop("origQuoteOrderQty")
+    state = order_ack(order) | asked
     del state["transactTime"]
-    return state | {
+    return {
+        **state,
         "stopPrice": "0.00000000",
         "icebergQty": "0.00000000",
         "time": order.created_us // 1000,
         "updateTime": order.updated_us // 1000,
         "isWorking": True,
+        "workingTime": order.created_us // 1000,
+        "origQuoteOrderQty": of_quote,
+        **_prevention(order),
     }
 
 

@@ -200,10 +200,10 @@ def test_the_recorded_book_equals_every_best_quote_it_covers(recordings: Path) -
 
 
 def test_synthetic_frames_have_the_keys_of_recorded_ones(recordings: Path) -> None:
-    from trimtab.exchange import wire  # noqa: PLC0415 - the only test here that looks at frames
+    from trimtab.exchange import stream_messages  # noqa: PLC0415 - the only test here that looks at frames
     from trimtab.exchange.synthetic import SyntheticMarket  # noqa: PLC0415 - as above
 
-    encode = {DepthUpdate: wire.depth_update, Quote: wire.quote, Trade: wire.trade}
+    encode = {DepthUpdate: stream_messages.depth_update, Quote: stream_messages.quote, Trade: stream_messages.trade}
 
     def shapes(events: Iterator[MarketEvent]) -> dict[str, dict[str, object]]:
         found: dict[str, dict[str, object]] = {}

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from trimtab.exchange import wire
+from trimtab.exchange import stream_messages
 from trimtab.exchange.book import Book
 from trimtab.exchange.instruments import DEFAULT_SYMBOLS
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Quote, Snapshot, Trade, until
@@ -17,11 +17,11 @@ SECOND_US = 1_000_000
 
 def frame(event: MarketEvent) -> bytes:
     if isinstance(event, DepthUpdate):
-        return wire.depth_update(event)
+        return stream_messages.depth_update(event)
     if isinstance(event, Quote):
-        return wire.quote(event)
+        return stream_messages.quote(event)
     if isinstance(event, Trade):
-        return wire.trade(event)
+        return stream_messages.trade(event)
     return repr(event).encode()
 
 
