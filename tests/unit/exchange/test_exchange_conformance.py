@@ -8,6 +8,7 @@ recording, or the exchange leaves something out, it is named here with the reaso
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from binance_recordings import SYMBOLS_2021, Recording, exchange_info_2021, of_2021, of_2024, shape
 
 from trimtab.exchange import stream_messages
+from trimtab.exchange.binance import Binance
 from trimtab.exchange.broadcast import Broadcast
 from trimtab.exchange.clock import MarketClock
 from trimtab.exchange.controls import AccountSpec
@@ -32,6 +34,7 @@ from trimtab.exchange.tampering import Tampering
 from trimtab.exchange.tickers import Tape
 from trimtab.exchange.venue import Venue
 
+D = Decimal
 RECORDINGS = [*((of_2024, symbol) for symbol in ("BTCUSDT", "ETHUSDT")), *((of_2021, s) for s in SYMBOLS_2021)]
 NOT_PLAYED = (b"@aggTrade", b"@kline_1m")
 """Streams of the 2021 recordings that sum up trades, which they do not hold: there is nothing to make them from."""
@@ -152,7 +155,8 @@ async def ask(tmp_path: Path) -> AsyncIterator[Callable[[Market], Any]]:
 
     async def asking(market: Market) -> Asker:
         venue = Venue(market, Journal(tmp_path / "j", lambda: 1), MarketClock(market.start_us, paused=True), Faults())
-        AccountSpec(name="ann", api_key="ann-key", secret="ann-secret", balances={"USDT": "1000000"}).open(venue)  # type: ignore[dict-item]  # read as JSON is
+        funds = {"USDT": D(1_000_000)}
+        AccountSpec(name="ann", api_key="ann-key", secret="ann-secret", balances=funds).open(venue, Binance())
         serving = await start(venue, market, ("127.0.0.1", 0))
         session = aiohttp.ClientSession(f"http://127.0.0.1:{serving.port}")
         stop.extend([session.close, serving.cleanup])
