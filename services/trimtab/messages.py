@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from trimtab.cost_rows import ChargedFee, PendingTrade
 from trimtab.domain.orders import Liquidity, OrderKind, OrderState, ParentState, Side, TimeInForce
+from trimtab.journal_rows import AppliedRisk, AppliedState, UnsentSignal
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +394,39 @@ class Break:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """drift.journal: from the frame at `frame_offset` on, `worker` decides with these records, until it says otherwise.
+
+    A worker numbers its entries from 0 without a gap; entry 0 names the first frame it has seen. `risks` (sorted by
+    quote currency) and `costs_offset` (-1 is none) are all it has, `states` (sorted) only what has changed. Whatever it
+    signalled on frames up to `settled_offset` is on rebalance.signals, but for what it says is `unsent`.
+    """
+
+    event_id: str
+    event_time_us: int
+    worker: str
+    number: int
+    frame_offset: int
+    settled_offset: int
+    costs_offset: int
+    risks: tuple[AppliedRisk, ...]
+    states: tuple[AppliedState, ...]
+    unsent: tuple[UnsentSignal, ...]
+
+
 Message = (
-    Tick | Book | Frame | Risk | Costs | Targets | PortfolioState | Signal | OrderEvent | ParentEvent | Fill | Break
+    Tick
+    | Book
+    | Frame
+    | Risk
+    | Costs
+    | Targets
+    | PortfolioState
+    | Signal
+    | OrderEvent
+    | ParentEvent
+    | Fill
+    | Break
+    | JournalEntry
 )

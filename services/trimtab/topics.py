@@ -11,6 +11,7 @@ from trimtab.messages import (
     Costs,
     Fill,
     Frame,
+    JournalEntry,
     Message,
     OrderEvent,
     ParentEvent,
@@ -45,7 +46,7 @@ def _portfolio(message: Targets | PortfolioState | Signal | OrderEvent | ParentE
     return message.portfolio_id
 
 
-def _none(message: Frame | Risk | Costs) -> None:  # noqa: ARG001 - a key function takes its message
+def _none(message: Frame | Risk | Costs | JournalEntry) -> None:  # noqa: ARG001 - a key function takes its message
     return None
 
 
@@ -64,6 +65,7 @@ REBALANCE_SIGNALS: Final = Topic("rebalance.signals", Signal, _portfolio)
 EXECUTION_ORDERS: Final = Topic("execution.orders", OrderEvent, _portfolio)
 EXECUTION_PARENTS: Final = Topic("execution.parents", ParentEvent, _portfolio)
 EXECUTION_FILLS: Final = Topic("execution.fills", Fill, _portfolio)
+DRIFT_JOURNAL: Final = Topic("drift.journal", JournalEntry, _none)
 RECONCILIATION_BREAKS: Final = Topic("reconciliation.breaks", Break, _portfolio_or_account)
 
 # Any: the tuple holds topics of different messages, and their key functions take only their own.
@@ -80,6 +82,7 @@ TOPICS: Final[tuple[Topic[Any], ...]] = (
     EXECUTION_PARENTS,
     EXECUTION_FILLS,
     RECONCILIATION_BREAKS,
+    DRIFT_JOURNAL,
 )
 
 _BY_NAME: Final = {topic.name: topic for topic in TOPICS}

@@ -144,7 +144,7 @@ def _keys(value: Any) -> Any:
 
 
 def test_an_unknown_topic_is_one_clear_error() -> None:
-    with pytest.raises(InvalidValueError, match=r"topic: found 'market\.tick'; allowed: execution\.fills"):
+    with pytest.raises(InvalidValueError, match=r"topic: found 'market\.tick'; allowed: drift\.journal, "):
         topic_named("market.tick")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from trimtab import messages as m
 from trimtab.cost_rows import ChargedFee, PendingTrade
+from trimtab.journal_rows import AppliedRisk, AppliedState, UnsentSignal
 
 _YEAR_2000_US = 946_684_800_000_000
 _YEAR_2100_US = 4_102_444_800_000_000
@@ -307,6 +308,24 @@ FIELDS: Mapping[type, Mapping[str, Rule]] = {
         "client_order_id": NOT_EMPTY,
         "event_time_us": TIME,
     },
+    AppliedRisk: {"quote": NOT_EMPTY, "offset": NOT_NEGATIVE},
+    AppliedState: {
+        "portfolio_id": NOT_EMPTY,
+        "partition": NOT_NEGATIVE,
+        "offset": OFFSET,
+        "ledger_version": NOT_NEGATIVE,
+        "targets_offset": OFFSET,
+    },
+    UnsentSignal: {"portfolio_id": NOT_EMPTY, "frame_offset": NOT_NEGATIVE},
+    m.JournalEntry: {
+        "event_id": NOT_EMPTY,
+        "event_time_us": TIME,
+        "worker": NOT_EMPTY,
+        "number": NOT_NEGATIVE,
+        "frame_offset": NOT_NEGATIVE,
+        "settled_offset": OFFSET,
+        "costs_offset": OFFSET,
+    },
     m.Break: {
         "event_id": NOT_EMPTY,
         "venue": NOT_EMPTY,
@@ -348,6 +367,9 @@ ACROSS: Mapping[type, Mapping[str, Rule]] = {
             lambda signal: 0 <= signal.deadline_us - signal.event_time_us <= _LIFETIME_US_MAX,
             "not before the event, nor more than a day after it",
         )
+    },
+    m.JournalEntry: {
+        "settled_offset": Rule(lambda entry: entry.settled_offset < entry.frame_offset, "before the entry's own frame")
     },
     m.OrderEvent: {"filled": Rule(lambda event: event.filled <= event.quantity, "not above the quantity")},
 }

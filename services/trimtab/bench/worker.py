@@ -24,7 +24,7 @@ from trimtab.domain.amounts import quantise
 from trimtab.domain.portfolio import NoTradeRegion, Portfolio
 from trimtab.drift.portfolios import Portfolios
 from trimtab.drift.watching import Watch
-from trimtab.messages import Frame, FrameQuote, Message, PortfolioState, Signal
+from trimtab.messages import Frame, FrameQuote, JournalEntry, Message, PortfolioState, Signal
 from trimtab.ports.metrics import Unmetered
 from trimtab.ports.topics import Record
 
@@ -46,7 +46,9 @@ class Answered:
         self._portfolios = portfolios
 
     async def publish(self, message: Message) -> None:
-        """Count a signal and put the state after it."""
+        """Count a signal and put the state after it; what the journal notes is dropped."""
+        if isinstance(message, JournalEntry):
+            return
         assert isinstance(message, Signal)
         self.signals += 1
         entry = self._portfolios.get(message.portfolio_id)
@@ -139,7 +141,7 @@ def worker(load: Load) -> tuple[Watch, Answered]:
     portfolios = Portfolios(lambda document, _version: _named(policy, document))
     answered = Answered(portfolios)
     silent = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    watch = Watch(portfolios, answered, Unmetered(), silent, SETTINGS)
+    watch = Watch(portfolios, answered, Unmetered(), silent, SETTINGS, "bench")
     watch.on_risk(risk())
     for number in range(load.portfolios):
         portfolios.put(Record(_scattered(base, _name(number), draw), "portfolio.state", 0, 0))

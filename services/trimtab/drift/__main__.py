@@ -42,7 +42,7 @@ async def drift(process: Process) -> None:
     """Run every loop of a drift worker until one fails for good or all are cancelled."""
     settings, kafka, codec = process.settings, process.settings.kafka, process.codec
     meter, log, portfolios = process.meter, process.log, Portfolios(parse_document)
-    watch = Watch(portfolios, process.publisher, meter, log, settings.drift)
+    watch = Watch(portfolios, process.publisher, meter, log, settings.drift, process.instance)
     fills = StretchReader(kafka, codec, EXECUTION_FILLS, client_id="drift-fills")
     signals = StretchReader(kafka, codec, REBALANCE_SIGNALS, client_id="drift-signals")
     refitting = Refitting(

@@ -293,6 +293,9 @@ def _with_default(value: Any, record: str, field: str) -> Any:
 
 
 ABSURD: list[tuple[str, str, object]] = [
+    ("drift.journal", "worker", ""),
+    ("drift.journal", "number", -1),
+    ("drift.journal", "settled_offset", 1024),
     ("market.ticks", "price", -1),
     ("market.ticks", "tick", "nought"),
     ("market.ticks", "step", "0"),

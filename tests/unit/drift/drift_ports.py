@@ -95,7 +95,7 @@ def estimate(offset: int = 0, deviations: Mapping[str, Decimal] | None = None) -
 def watch() -> tuple[Watch, Sent, Counted]:
     """A worker that owns partition 0 and has an estimate."""
     sent, counted = Sent(), Counted()
-    made = Watch(Portfolios(parse), sent, counted, LOG, SETTINGS)
+    made = Watch(Portfolios(parse), sent, counted, LOG, SETTINGS, "worker-1")
     made.on_risk(estimate())
     made.portfolios.complete(0)
     return made, sent, counted

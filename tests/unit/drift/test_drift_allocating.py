@@ -29,7 +29,7 @@ class World:
 
     def __init__(self) -> None:
         self.sent, self.counted = Sent(), Counted()
-        self.worker = Watch(Portfolios(parse), self.sent, self.counted, LOG, SETTINGS)
+        self.worker = Watch(Portfolios(parse), self.sent, self.counted, LOG, SETTINGS, "worker-1")
         self.worker.portfolios.complete(0)
         self.markets: dict[int, Market] = {}
         self.risks: dict[int, Record[Risk]] = {}
@@ -190,11 +190,11 @@ async def test_only_the_owner_publishes(world: World) -> None:
     world.estimate(0)
     world.worker.portfolios.put(held(partition=3))
     await world.frame(frame(1, full=True))
-    assert not world.sent.messages
+    assert not world.targets
     world.worker.portfolios.forget({3})
     world.worker.portfolios.complete(3)
     await world.frame(frame(2, seconds=1, full=True))
-    assert not world.sent.messages
+    assert not world.targets
 
 
 def test_targets_of_a_portfolio_that_comes_later_wait_for_it() -> None:

@@ -115,7 +115,7 @@ async def test_a_decision_can_be_worked_out_again_from_what_it_cites(world: Worl
         feed = Feed()
         for record in frames[: signal.frame_offset]:
             feed = feed.advance(record.message, record.offset, cited)
-        risk = world.worker.risks["USDT"]
+        risk = world.worker.deciding.risks["USDT"]
         state = held(version=version).message
         portfolio = world.worker.portfolios.parse(state.document, 1)
         assert decide(feed.market, risk, state, portfolio, world.worker.settings) == signal
@@ -140,7 +140,7 @@ async def test_of_two_owners_one_counts_and_both_go_on_from_it(world: World) -> 
     await world.frame(frame(2, seconds=MINUTE, full=True), mine, other)
     assert [record.message.sequence for record in world.costs] == [0, 0, 1, 1]
     assert [record.message.previous_offset for record in world.costs] == [-1, -1, 0, 0]
-    assert world.worker.costs == world.costs[2]
+    assert world.worker.latest_costs() == world.costs[2]
     assert world.costs[2].message.fees[0].fills > D("7.99")
 
 
@@ -188,12 +188,12 @@ async def test_own_orders_past_the_depth_move_the_coefficient_from_the_next_full
     await world.frame(frame(2, seconds=MINUTE, full=True))
     await world.frame(frame(3, seconds=2 * MINUTE, full=True))
     assert [len(record.message.pending) for record in world.costs] == [0, 1, 0]
-    assert world.worker.feed.market.impact_coefficient == COEFFICIENT
+    assert world.worker.deciding.feed.market.impact_coefficient == COEFFICIENT
     await world.frame(frame(4, seconds=2 * MINUTE + 1))
-    assert world.worker.feed.market.impact_coefficient == COEFFICIENT
+    assert world.worker.deciding.feed.market.impact_coefficient == COEFFICIENT
     await world.frame(frame(5, seconds=2 * MINUTE + 2, full=True))
     learnt = world.costs[2].message.impact_coefficient
-    assert world.worker.feed.market.impact_coefficient == learnt > COEFFICIENT
+    assert world.worker.deciding.feed.market.impact_coefficient == learnt > COEFFICIENT
     await world.frame(frame(6, seconds=4 * MINUTE, full=True))
     assert len(world.costs) == 3
 
@@ -240,7 +240,7 @@ async def test_the_parameters_in_use_are_told(world: World) -> None:
     market = Feed().advance(frame(2, full=True).message, 2, world.costs[0]).market
     state = held().message
     portfolio = world.worker.portfolios.parse(state.document, 1)
-    decision = decide(market, world.worker.risks["USDT"], state, portfolio, world.worker.settings)
+    decision = decide(market, world.worker.deciding.risks["USDT"], state, portfolio, world.worker.settings)
     rows = list(explain_costs(market, world.costs[0], {"BTC", "ETH"}, "USDT", world.worker.settings))
     told = {row.term: (row.value, row.unit) for row in rows}
     assert told["costs"] == ("0", "offset")

@@ -110,7 +110,7 @@ async def test_a_broken_frame_stops_trading_until_the_next_full_one(world: tuple
 
 async def test_a_new_estimate_is_used_at_once(world: tuple[Watch, Sent, Counted]) -> None:
     worker, sent, counted = world
-    worker.risks.clear()
+    worker.deciding.risks.clear()
     worker.portfolios.put(held())
     worker.on_frame(frame(1, full=True))
     assert counted.counts["decisions_total", "hold", "risk_missing"] == 1
