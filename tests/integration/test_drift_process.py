@@ -16,6 +16,8 @@ from drift_pipeline import BY_RISK, MovingMarket, Reading, Settling, drift_worke
 
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
+from trimtab.cli.evidence import Evidence
+from trimtab.cli.recorded import open_recorded
 from trimtab.documents import parse_document
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
@@ -27,6 +29,7 @@ from trimtab.drift.targets import aimed, computed, counts, due_us, renewed
 from trimtab.frames import Feed
 from trimtab.messages import Costs, Fill, Signal, Targets
 from trimtab.ports.topics import Record, Stretch
+from trimtab.replay.parity import Parity, Replay
 from trimtab.settings import DriftSettings, Settings
 from trimtab.topics import (
     EXECUTION_FILLS,
@@ -157,6 +160,14 @@ class Recorded:
         return self.documents[found.portfolio_id, found.document_version]
 
 
+def replayed(settings: Settings) -> Parity:
+    """Feed all workers once more, as their journals say."""
+    with open_recorded(settings) as recorded, open_recorded(settings) as beside:
+        evidence = Evidence(recorded, beside, DECIDED_WITH)
+        session = evidence.session((None, None), (None, None))
+        return Replay(session, DECIDED_WITH, parse_document, evidence.encoded, evidence.again).verify()
+
+
 async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
     settings: Settings, codec: Codec, settling: Settling, moving: None, tmp_path: Path
 ) -> None:
@@ -168,7 +179,8 @@ async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
         await first.end(signal.SIGKILL)
         before = dict(settling.versions)
         await settling.until(lambda: all(settling.versions[name] >= before[name] + 3 for name in NAMES))
-        await running.enter_async_context(drift_worker(settings, tmp_path))
+        third = await running.enter_async_context(drift_worker(settings, tmp_path))
+        await third.says("caught up")
         before = dict(settling.versions)
         await settling.until(lambda: all(settling.versions[name] >= before[name] + 3 for name in NAMES))
     emitted = [record.message for record in settling.signals.records]
@@ -179,6 +191,11 @@ async def test_signals_can_be_recomputed_from_the_topics_also_after_kill_9(
     for decided, found in decisions:
         assert isinstance(decided, Signal)
         assert codec.encode(decided) == codec.encode(found)
+    found_again = await asyncio.to_thread(replayed, settings)
+    assert found_again.faults == []
+    assert found_again.workers == 3
+    assert found_again.signals == found_again.matched >= len({each.signal_id for each in emitted})
+    assert found_again.unwatched < found_again.signals / 3  # those of the last second before an end
     for made, published in recorded.renew():
         assert codec.encode(made) == codec.encode(published)
     by_risk = [found for found in emitted if found.portfolio_id in RISK_NAMES]
@@ -235,6 +252,9 @@ async def test_fills_lead_to_costs_that_the_next_signals_cite_and_both_can_be_re
     costs.close()
     assert {trade.base for _, trade in past_depth} == {"ETH"}
     _assert_recomputed(await asyncio.to_thread(Recorded, settings, codec), settling, codec)
+    found_again = await asyncio.to_thread(replayed, settings)
+    assert found_again.faults == []
+    assert found_again.signals == found_again.matched
 
 
 def _assert_recomputed(recorded: Recorded, settling: Settling, codec: Codec) -> None:

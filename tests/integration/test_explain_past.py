@@ -39,16 +39,16 @@ drift:
 
 @dataclass
 class Shell:
-    """`trimtab explain` with one settings file."""
+    """Commands that look back, with one settings file."""
 
     file: Path
 
-    def run(self, *words: str) -> Result:
+    def run(self, *words: str, command: str = "explain") -> Result:
         clean: dict[str, str | None] = {name: None for name in os.environ if name.startswith("TRIMTAB_")}
-        return CliRunner().invoke(app, ["explain", *words], env=clean | {"TRIMTAB_SETTINGS": str(self.file)})
+        return CliRunner().invoke(app, [command, *words], env=clean | {"TRIMTAB_SETTINGS": str(self.file)})
 
-    def document(self, *words: str, exit_code: int = 0) -> dict[str, Any]:
-        ended = self.run(*words, "--json")
+    def document(self, *words: str, exit_code: int = 0, command: str = "explain") -> dict[str, Any]:
+        ended = self.run(*words, "--json", command=command)
         assert ended.exit_code == exit_code, ended.output
         found: dict[str, Any] = json.loads(ended.stdout)
         return found
@@ -114,6 +114,7 @@ async def test_what_was_decided_comes_out_again(
     await asyncio.to_thread(_a_time_means_the_last_frame_before_it, run, shell)
     await asyncio.to_thread(_holds_are_counted, run, shell)
     await asyncio.to_thread(_what_is_not_there_gets_one_line, run, shell)
+    await asyncio.to_thread(_all_is_replayed, run, shell)
     await publisher.publish(state("late", 1))
     await asyncio.to_thread(_a_portfolio_that_came_later, run, shell)
     await asyncio.to_thread(_other_settings_are_found_out, run, shell)
@@ -210,6 +211,31 @@ def _what_is_not_there_gets_one_line(run: Run, shell: Shell) -> None:
         assert ended.stderr.count("\n") == 1
 
 
+def _all_is_replayed(run: Run, shell: Shell) -> None:
+    ids = {each.signal_id for each in run.signals}
+    said = shell.document("--verify", command="replay")
+    assert said["matched"] == said["signals"] == len(ids)
+    assert [said[kind] for kind in ("mismatched", "missing", "unexpected", "gone", "faults")] == [0, 0, 0, 0, []]
+    assert (said["frames"], said["to"]) == (len(run.frames), run.frames[-1].offset)
+    assert said["workers"] == 2
+    assert said["unwatched"] < len(ids)
+    middle = run.frames[len(run.frames) // 2]
+    words = ("--verify", "--from", str(middle.offset), "--to", str(run.frames[-1].message.event_time_us))
+    later = shell.document(*words, command="replay")
+    assert (later["from"], later["to"], later["faults"]) == (middle.offset, run.frames[-1].offset, [])
+    assert later["signals"] == len({each.signal_id for each in run.signals if each.frame_offset >= middle.offset})
+    readable = shell.run("--verify", command="replay")
+    assert f"{len(ids)} of {len(ids)} signals matched, 0 mismatched, 0 missing, 0 unexpected" in readable.stderr
+    for words, code, line in (
+        ((), 2, "allowed: --verify"),
+        (("--verify", "--from", "yesterday"), 2, "--from: found 'yesterday'"),
+        (("--verify", "--from", "9999999"), 1, f"to {run.frames[-1].offset}: not there, or the wrong way round"),
+    ):
+        ended = shell.run(*words, command="replay")
+        assert (ended.exit_code, ended.stdout) == (code, ""), words
+        assert line in ended.stderr
+
+
 def _a_portfolio_that_came_later(run: Run, shell: Shell) -> None:
     ended = shell.run("late", "--at", str(run.frames[-1].offset))
 
@@ -230,6 +256,9 @@ def _other_settings_are_found_out(run: Run, shell: Shell) -> None:
     first, *rest = said["differences"]
     assert first == {"field": "deadline_us", "published": str(signal.deadline_us), "recomputed": later}
     assert all(each["field"].endswith(".cost") for each in rest)  # impact is taken over the lifetime
+    replayed = shell.document("--verify", exit_code=1, command="replay")
+    assert (replayed["matched"], replayed["mismatched"]) == (0, replayed["signals"])
+    assert replayed["faults"][0]["kind"] == "mismatched"
 
 
 def _retention_is_said(run: Run, shell: Shell, settings: Settings) -> None:

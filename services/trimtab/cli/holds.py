@@ -4,23 +4,17 @@ Drift counts its holds by reason for all of a worker's portfolios together; of o
 recorded. What is shown here is therefore what the topics say it decided, see `trimtab.cli.basis`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress
 
 from trimtab.cli.basis import Past
 from trimtab.cli.charges import Charges
 from trimtab.cli.moment import GoneError, Moment, Moments
+from trimtab.cli.progress import frames_bar
 from trimtab.cli.recorded import Recorded
 from trimtab.cli.tally import Outcome, Tally
 from trimtab.settings import DriftSettings
 from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS
-
-OnFrame = Callable[[int], None]
 
 # No signal waits longer for its answer.
 _SIGNALS_BEFORE_MS = 2 * 86_400_000
@@ -66,21 +60,12 @@ def counted(
     since = recorded.history(REBALANCE_SIGNALS, portfolio_id, first.recorded_ms - _SIGNALS_BEFORE_MS).records
     signals = {each.message.signal_id: each.message for each in since}
     tally = Tally(past, tuple(signals.values()), settings)
-    with _bar(first.offset, end.offset) as on_frame:
+    with frames_bar(first.offset, end.offset) as on_frame:
         for moment in moments.full(first.offset, end.offset + 1):
             tally.count(moment)
             on_frame(moment.offset)
     published = sum(first.offset <= each.frame_offset <= end.offset for each in signals.values())
     return Holds(first, end, tally.frames, published, tuple(tally.outcomes()))
-
-
-@contextmanager
-def _bar(first: int, last: int) -> Iterator[OnFrame]:
-    """Show how far the frames are read, to a person: on standard error."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("frames", total=last - first)
-        yield lambda offset: progress.update(task, completed=offset - first)
 
 
 def _place(moment: Moment) -> dict[str, int]:

@@ -55,7 +55,7 @@ class Moments:
 
     def newest(self) -> Moment | None:
         """Return the newest frame that can be read; None if no full one is kept."""
-        found = self._since_full(self._recorded.marks(MARKET_FRAMES)[1])
+        found = self.since_full(self._recorded.marks(MARKET_FRAMES)[1])
         return self._moment(found) if found else None
 
     def at(self, offset: int) -> Moment:
@@ -66,7 +66,7 @@ class Moments:
 
         """
         self._require_kept(offset)
-        found = self._since_full(offset + 1)
+        found = self.since_full(offset + 1)
         if not found:
             raise GoneError(f"frame {offset}: no full frame before it is kept, so its market cannot be rebuilt")
         moment = self._moment(found)
@@ -124,7 +124,7 @@ class Moments:
         if offset >= high:
             raise GoneError(f"frame {offset}: not there yet; market.frames ends with frame {high - 1}")
 
-    def _since_full(self, end: int) -> Sequence[Stamped[Frame]]:
+    def since_full(self, end: int) -> Sequence[Stamped[Frame]]:
         """Return the last full frame before `end` and those after it; nothing if no full one is kept."""
         low, _ = self._recorded.marks(MARKET_FRAMES)
         start, number = end, _FRAMES_FIRST

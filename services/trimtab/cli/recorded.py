@@ -85,6 +85,13 @@ class Recorded:
         for raw in self._messages(topic, {0: max(start, low)}, {0: min(end, high)}):
             yield from self._decoded(topic, raw)
 
+    def whole(self, topic: Topic[M]) -> Iterator[Stamped[M]]:
+        """Yield all records of a topic, each partition's in their order."""
+        marks = self._marks(topic)
+        starts, ends = ({number: mark[which] for number, mark in marks.items()} for which in (0, 1))
+        for raw in self._messages(topic, starts, ends):
+            yield from self._decoded(topic, raw)
+
     def at(self, topic: Topic[M], offset: int) -> Stamped[M] | None:
         """Return one record of a topic of one partition; None if it is not kept, not there yet, or not readable."""
         return next(self.span(topic, offset, offset + 1), None)

@@ -12,7 +12,7 @@ _SPAN_US_MAX = 366 * _UNITS_US["d"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def frame_or_time(text: str) -> tuple[int | None, int | None]:
+def frame_or_time(text: str, option: str = "--at") -> tuple[int | None, int | None]:
     """Return (offset, None) or (None, event time in UTC microseconds); a time without a zone is UTC.
 
     Raises:
@@ -25,7 +25,7 @@ def frame_or_time(text: str) -> tuple[int | None, int | None]:
     found = _time(text) if not number else None
     if found is None:
         allowed = "an offset in market.frames, a time in ISO 8601 (2026-01-31T12:00:00Z), or an event time in us"
-        raise InvalidValueError("--at", text, allowed)
+        raise InvalidValueError(option, text, allowed)
     zoned = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
     return None, (zoned - _EPOCH) // timedelta(microseconds=1)
 

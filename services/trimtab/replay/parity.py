@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from trimtab.domain.errors import TrimtabError
 from trimtab.drift.portfolios import ParseDocument
 from trimtab.messages import Frame, JournalEntry, Signal
 from trimtab.ports.topics import Record
@@ -135,7 +136,12 @@ class Replay:
     def _cited(self, each: Published) -> None:
         """Decide a signal again by what it cites alone."""
         self._found.unwatched += 1
-        again = self.again(each)
+        try:
+            again = self.again(each)
+        except TrimtabError as error:
+            self._found.signals += 1
+            self._fault("gone", each.signal, str(error))
+            return
         if again is None:
             self._found.signals += 1
             self._fault("mismatched", each.signal, "decided again on what it cites it holds")

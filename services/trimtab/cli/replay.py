@@ -1,0 +1,84 @@
+"""`trimtab replay --verify`: every recorded signal comes out again from the topics alone, and none is missing."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimtab.cli.output import Json, result, say, table
+from trimtab.cli.start import started
+from trimtab.exits import DOES_NOT_HOLD
+
+if TYPE_CHECKING:
+    from trimtab.replay.parity import Parity
+    from trimtab.replay.session import Session
+
+_FAULTS_SHOWN_MAX = 100
+_FRAME = "OFFSET|TIME"
+
+
+def replay(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare what comes out with what was published: all this does so far.")
+    ] = False,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar=_FRAME, help="The first frame: offset, ISO 8601 UTC or event time us."),
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar=_FRAME, help="The last frame.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide everything again that is recorded, frame by frame, as each worker's journal tells what it had read.
+
+    Exit code 1 if a signal does not come out byte for byte, is missing, or should not be there.
+    """
+    from trimtab.cli.evidence import Evidence
+    from trimtab.cli.progress import frames_bar
+    from trimtab.cli.recorded import open_recorded
+    from trimtab.cli.when import frame_or_time
+    from trimtab.documents import parse_document
+    from trimtab.replay.parity import Replay
+
+    if not verify:
+        raise typer.BadParameter("says what to do; allowed: --verify.", param_hint="--verify")
+    span = tuple(
+        frame_or_time(text, option) if text is not None else (None, None)
+        for text, option in ((begin, "--from"), (end, "--to"))
+    )
+    settings = started()
+    with open_recorded(settings) as recorded, open_recorded(settings) as beside:
+        evidence = Evidence(recorded, beside, settings.drift)
+        session = evidence.session(*span)
+        with frames_bar(session.first, session.last) as on_frame:
+            found = Replay(session, settings.drift, parse_document, evidence.encoded, evidence.again, on_frame).verify()
+    result(_document(session, found), as_json=as_json, readable=lambda: _show(session, found))
+    if not found.holds:
+        raise typer.Exit(DOES_NOT_HOLD)
+
+
+def _document(session: "Session", found: "Parity") -> dict[str, Any]:
+    return {
+        "from": session.first,
+        "to": session.last,
+        "frames": found.frames,
+        "workers": found.workers,
+        "signals": found.signals,
+        "matched": found.matched,
+        **{kind: found.count(kind) for kind in ("mismatched", "missing", "unexpected", "gone")},
+        "unwatched": found.unwatched,
+        "faults": [asdict(fault) for fault in found.faults[:_FAULTS_SHOWN_MAX]],
+    }
+
+
+def _show(session: "Session", found: "Parity") -> None:
+    counts = ", ".join(f"{found.count(kind)} {kind}" for kind in ("mismatched", "missing", "unexpected", "gone"))
+    say(
+        f"frames {session.first} to {session.last}, {found.workers} workers: {found.matched} of {found.signals} signals"
+        f" matched, {counts}; {found.unwatched} on frames that no journal vouches for"
+    )
+    if found.faults:
+        cells = [
+            (each.kind, each.portfolio_id, each.frame_offset, each.signal_id, each.detail)
+            for each in found.faults[:_FAULTS_SHOWN_MAX]
+        ]
+        table("Differences", ("what", "portfolio", "frame", "signal", "why"), cells)
