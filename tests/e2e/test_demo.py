@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from trimtab.exchange.journal import read_journal
+from trimtab.replay.parity import KINDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -40,6 +41,10 @@ def assert_promises(bill: dict[str, Any]) -> None:
     assert bill["orders"]["unknown"] == 0
     assert bill["fills"] == bill["ledger_trades"] == bill["venue_trades"] > 0
     assert all(portfolio["within_band"] for portfolio in bill["portfolios"])
+    again = bill["replay"]
+    assert again["matched"] == again["signals"] > 0
+    assert [again[kind] for kind in KINDS] == [0, 0, 0, 0]
+    assert again["unwatched"] < again["signals"]
 
 
 def test_the_line_survives_kill_9_of_every_part_under_load(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def _played(home: Path, market: "MarketChoice", script: "Script") -> "Summary":
     import asyncio
 
     from trimtab.adapters.logs import configure_logs
+    from trimtab.cli.replay import replayed
     from trimtab.demo.play import Play
     from trimtab.demo.show import Show
     from trimtab.demo.stage import LIVELY, Stage
@@ -91,7 +92,7 @@ def _played(home: Path, market: "MarketChoice", script: "Script") -> "Summary":
         configure_logs(LogSettings(format="console"), "demo", stream=stream)
         stage = Stage(home, market, tuning={} if market.tapes else LIVELY, on_event=show.event)
         try:
-            return asyncio.run(Play(stage, script, show.progress).run())
+            return asyncio.run(Play(stage, script, show.progress, lambda settings: replayed(settings)[1]).run())
         finally:
             stage.stop()
 
@@ -121,6 +122,9 @@ def _print(summary: "Summary", document: dict[str, Any]) -> None:
     )
     for line in summary.verdict.differences:
         typer.echo(f"difference: {line}")
+    for fault in summary.parity.faults:
+        where = f"{fault.signal_id} of {fault.portfolio_id} at frame {fault.frame_offset}"
+        typer.echo(f"replay: {fault.kind}: {where}: {fault.detail}")
     typer.echo("every promise held" if summary.holds else "NOT every promise held")
 
 

@@ -10,8 +10,10 @@ from trimtab.cli.start import started
 from trimtab.exits import DOES_NOT_HOLD
 
 if TYPE_CHECKING:
+    from trimtab.cli.evidence import Asked
     from trimtab.replay.parity import Parity
     from trimtab.replay.session import Session
+    from trimtab.settings import Settings
 
 _FAULTS_SHOWN_MAX = 100
 _FRAME = "OFFSET|TIME"
@@ -32,46 +34,53 @@ def replay(
 
     Exit code 1 if a signal does not come out byte for byte, is missing, or should not be there.
     """
-    from trimtab.cli.evidence import Evidence
-    from trimtab.cli.progress import frames_bar
-    from trimtab.cli.recorded import open_recorded
     from trimtab.cli.when import frame_or_time
-    from trimtab.documents import parse_document
-    from trimtab.replay.parity import Replay
 
     if not verify:
         raise typer.BadParameter("says what to do; allowed: --verify.", param_hint="--verify")
-    span = tuple(
+    first, last = (
         frame_or_time(text, option) if text is not None else (None, None)
         for text, option in ((begin, "--from"), (end, "--to"))
     )
-    settings = started()
-    with open_recorded(settings) as recorded, open_recorded(settings) as beside:
-        evidence = Evidence(recorded, beside, settings.drift)
-        session = evidence.session(*span)
-        with frames_bar(session.first, session.last) as on_frame:
-            found = Replay(session, settings.drift, parse_document, evidence.encoded, evidence.again, on_frame).verify()
+    session, found = replayed(started(), first, last)
     result(_document(session, found), as_json=as_json, readable=lambda: _show(session, found))
     if not found.holds:
         raise typer.Exit(DOES_NOT_HOLD)
 
 
+def replayed(
+    settings: "Settings", begin: "Asked" = (None, None), end: "Asked" = (None, None)
+) -> tuple["Session", "Parity"]:
+    """Return a span of what is recorded, and what came of deciding it again.
+
+    Raises:
+        UnreachableError: if Kafka or the registry does not answer, or keeps no full frame.
+        GoneError: if a frame of the span is not kept.
+
+    """
+    from trimtab.cli.evidence import Evidence
+    from trimtab.cli.progress import frames_bar
+    from trimtab.cli.recorded import open_recorded
+    from trimtab.documents import parse_document
+    from trimtab.replay.parity import Replay
+
+    with open_recorded(settings) as recorded, open_recorded(settings) as beside:
+        evidence = Evidence(recorded, beside, settings.drift)
+        session = evidence.session(begin, end)
+        with frames_bar(session.first, session.last) as on_frame:
+            replay = Replay(session, settings.drift, parse_document, evidence.encoded, evidence.again, on_frame)
+            return session, replay.verify()
+
+
 def _document(session: "Session", found: "Parity") -> dict[str, Any]:
-    return {
-        "from": session.first,
-        "to": session.last,
-        "frames": found.frames,
-        "workers": found.workers,
-        "signals": found.signals,
-        "matched": found.matched,
-        **{kind: found.count(kind) for kind in ("mismatched", "missing", "unexpected", "gone")},
-        "unwatched": found.unwatched,
-        "faults": [asdict(fault) for fault in found.faults[:_FAULTS_SHOWN_MAX]],
-    }
+    faults = [asdict(fault) for fault in found.faults[:_FAULTS_SHOWN_MAX]]
+    return {"from": session.first, "to": session.last} | found.document() | {"faults": faults}
 
 
 def _show(session: "Session", found: "Parity") -> None:
-    counts = ", ".join(f"{found.count(kind)} {kind}" for kind in ("mismatched", "missing", "unexpected", "gone"))
+    from trimtab.replay.parity import KINDS
+
+    counts = ", ".join(f"{found.count(kind)} {kind}" for kind in KINDS)
     say(
         f"frames {session.first} to {session.last}, {found.workers} workers: {found.matched} of {found.signals} signals"
         f" matched, {counts}; {found.unwatched} on frames that no journal vouches for"

@@ -14,6 +14,7 @@ from trimtab.drift.decision import decide
 from trimtab.drift.reasons import Reason
 from trimtab.exchange.journal import read_journal
 from trimtab.messages import Signal
+from trimtab.replay.parity import Parity
 from trimtab.settings import DriftSettings
 
 _FILLS_MAX = 1_000_000
@@ -27,8 +28,7 @@ async def draw_up(
     watch: Watch,
     ledger: PublishingLedger,
     settings: DriftSettings,
-    stack_ready_seconds: float,
-    kills: tuple[str, ...],
+    parity: Parity,
 ) -> Summary:
     """Hold everything against everything. Call it when the line has come to rest."""
     ledger_trades = []
@@ -41,10 +41,9 @@ async def draw_up(
     return Summary(
         measures=watch.measures,
         verdict=verdict,
+        parity=parity,
         portfolios=tuple(outcomes(cast, watch, settings)),
-        stack_ready_seconds=stack_ready_seconds,
         dead_letters=watch.dead_letters(),
-        kills=kills,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from trimtab.demo.watch import Watch
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.embedded.events import Event
 from trimtab.portfolio_file import Document
-from trimtab.settings import DriftSettings
+from trimtab.replay.parity import Parity
+from trimtab.settings import DriftSettings, Settings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
@@ -55,10 +56,20 @@ async def running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 class Play:
-    """One run of the demo on a stage. `progress(phase, measures)` is called a few times a second."""
+    """One run of the demo on a stage. `progress(phase, measures)` is called a few times a second.
 
-    def __init__(self, stage: Stage, script: Script, progress: Callable[[str, Measures], None]) -> None:
+    `replayed` decides everything that was recorded again.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        script: Script,
+        progress: Callable[[str, Measures], None],
+        replayed: Callable[[Settings], Parity],
+    ) -> None:
         self._stage = stage
+        self._replayed = replayed
         self._script = script
         self._progress = progress
 
@@ -95,11 +106,11 @@ class Play:
             await self._come_to_rest(ledger)
             sim.pause()
             await asyncio.to_thread(watch.stop)
-            summary = await draw_up(
-                stage.journal, cast, watch, ledger, process.settings.drift, ready_seconds, tuple(self._script.kills)
-            )
+            self._progress("deciding everything again", watch.measures)
+            parity = await asyncio.to_thread(self._replayed, process.settings)
+            summary = await draw_up(stage.journal, cast, watch, ledger, process.settings.drift, parity)
             watch.close()
-            return summary
+            return replace(summary, stack_ready_seconds=ready_seconds, kills=tuple(self._script.kills))
 
     def _chosen(self, bases: frozenset[str]) -> Cast:
         documents = self._script.documents

@@ -7,6 +7,7 @@ from typing import Any
 from trimtab.demo.measures import Measures, percentile
 from trimtab.demo.oracle import Verdict
 from trimtab.domain.amounts import ZERO
+from trimtab.replay.parity import Parity
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Summary:
 
     measures: Measures
     verdict: Verdict
+    parity: Parity
     portfolios: tuple[PortfolioOutcome, ...]
-    stack_ready_seconds: float
     dead_letters: int
+    stack_ready_seconds: float = 0.0
     kills: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Summary:
             },
             "stack_ready_seconds": round(self.stack_ready_seconds, 2),
             "dlq_records": self.dead_letters,
+            "replay": self.parity.document(),
             "kills": list(self.kills),
             "portfolios": [
                 {
@@ -74,7 +77,9 @@ class Summary:
 
     @property
     def holds(self) -> bool:
-        """Whether every promise held: nothing doubled, lost or dead, ledger equal to venue, all within their bands."""
+        """Whether every promise held: nothing doubled, lost or dead, ledger equal to venue, all within their bands, and
+        everything decided again came out equal.
+        """
         unknown = self.measures.orders_by_outcome()["unknown"]
-        settled = self.verdict.holds and self.dead_letters == 0 and unknown == 0
+        settled = self.verdict.holds and self.parity.holds and self.dead_letters == 0 and unknown == 0
         return settled and bool(self.portfolios) and all(p.within_band for p in self.portfolios)

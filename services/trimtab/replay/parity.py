@@ -23,10 +23,12 @@ Again = Callable[[Published], Signal | None]
 """Decide a published signal again on what it cites; None if it would be a hold. Raises TrimtabError if that is gone."""
 OnFrame = Callable[[int], None]
 
+KINDS = ("mismatched", "missing", "unexpected", "gone")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Where a replay and the topic differ: `kind` is mismatched, missing, unexpected or gone."""
+    """Where a replay and the topic differ: `kind` is one of `KINDS`."""
 
     kind: str
     portfolio_id: str
@@ -57,6 +59,12 @@ class Parity:
     def count(self, kind: str) -> int:
         """Return how many faults of this kind there are."""
         return sum(fault.kind == kind for fault in self.faults)
+
+    def document(self) -> dict[str, int]:
+        """Return all numbers by name."""
+        counted = {kind: self.count(kind) for kind in KINDS}
+        whole = {"frames": self.frames, "workers": self.workers, "signals": self.signals, "matched": self.matched}
+        return whole | counted | {"unwatched": self.unwatched}
 
     @property
     def holds(self) -> bool:
