@@ -125,8 +125,8 @@ class Acted:
     def __init__(self, *, holds: bool) -> None:
         self.holds = holds
         self.portfolios = ()
-        self.verdict = self
-        self.differences = ()
+        self.verdict = self.parity = self
+        self.differences = self.faults = ()
 
     def document(self) -> dict[str, Any]:
         return {"fills": 7}
