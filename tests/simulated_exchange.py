@@ -15,6 +15,11 @@ from trimtab.settings import AccountSettings, Settings, VenueSettings
 
 ACCOUNT = "binance-main"
 READY_SECONDS = 30
+DEMO_KEYS: Mapping[str, Mapping[str, Any]] = {
+    "binance": {"api_key": "demo-key", "secret": "demo-secret"},
+    "coinbase": {"api_key": "demo-key", "secret": "ZGVtby1zZWNyZXQ=", "passphrase": "demo-passphrase"},
+}
+"""The keys of the account that an exchange of each dialect has by itself."""
 
 
 class SimulatedExchange:
@@ -30,14 +35,18 @@ class SimulatedExchange:
         return f"http://127.0.0.1:{self.port}"
 
     def settings(self, *instruments: str, **overrides: Any) -> Settings:
-        """Settings with this exchange as the venue `binance` and its demo account as `binance-main`."""
+        """Settings with this exchange as the venue `binance` and its demo account as `binance-main`.
+
+        Of `kind` coinbase it is called so all the same: a venue's name is nobody's business but the settings'.
+        """
         venue = VenueSettings(
             rest_url=self.rest_url,
             websocket_url=f"ws://127.0.0.1:{self.port}",
             instruments=instruments or ("BTC/USDT", "ETH/USDT"),
             **overrides,
         )
-        account = AccountSettings(venue="binance", api_key="demo-key", secret="demo-secret")
+        keys = DEMO_KEYS[venue.kind]
+        account = AccountSettings(venue="binance", **keys)
         return Settings(venues={"binance": venue}, accounts={ACCOUNT: account})
 
     async def say(self, path: str, **body: Any) -> Any:

@@ -1,6 +1,7 @@
 """What every implementation of the venue port keeps, whoever stands behind it.
 
-So far there is one: real ccxt against the simulated exchange. Another joins by being one more parameter of `venue`.
+There are two: real ccxt against the simulated exchange, in Binance's dialect and in Coinbase's. Another joins by being
+one more parameter of `venue`.
 """
 
 import asyncio
@@ -9,10 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from simulated_exchange import ACCOUNT, SimulatedExchange
+from simulated_exchange import ACCOUNT, simulated_exchange
 from trimtab.adapters.venues.registry import open_account
 from trimtab.domain.ids import client_order_id, derive
 from trimtab.domain.orders import (
@@ -71,11 +73,12 @@ def child(attempt: int = 1, price: Decimal = LOW, **changes: object) -> ChildOrd
     return replace(order, **changes)  # type: ignore[arg-type]  # names of ChildOrder's own fields
 
 
-@pytest.fixture(params=["ccxt"])
-async def venue(exchange: SimulatedExchange) -> AsyncIterator[Venue]:
-    opened = open_account(ACCOUNT, exchange.settings())
-    yield opened
-    await opened.close()
+@pytest.fixture(params=["binance", "coinbase"])
+async def venue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Venue]:
+    async with simulated_exchange(tmp_path, "--synthetic", "7", "--dialect", request.param) as exchange:
+        opened = open_account(ACCOUNT, exchange.settings(kind=request.param))
+        yield opened
+        await opened.close()
 
 
 async def test_a_resting_order_is_accepted_found_listed_and_cancelled(venue: Venue) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.tracing import BaggageTrail
-from trimtab.adapters.venues.account import CcxtVenue
-from trimtab.adapters.venues.registry import open_account
+from trimtab.adapters.venues.registry import OpenAccount, open_account
 from trimtab.executor.accounts import AccountWatch
 from trimtab.executor.desk import Desk
 from trimtab.executor.intake import Intake
@@ -112,7 +111,7 @@ class Executor:
 class Reconciler:
     """The reconciler's own code. Settling sweeps many times a second; comparisons happen when a test asks."""
 
-    def __init__(self, floor: "Floor", venue: CcxtVenue, settings: ReconcilerSettings) -> None:
+    def __init__(self, floor: "Floor", venue: OpenAccount, settings: ReconcilerSettings) -> None:
         self.meter = PrometheusMeter()
         self.venue = venue
         ledger, clock = floor.world.reconciler, SystemClock()

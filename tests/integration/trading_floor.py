@@ -25,8 +25,7 @@ from floor_parties import Executor, Reconciler, ended
 from venue_gateway import Gateway, gateway_before
 
 from ledger_worlds import PORTFOLIO, LedgerWorld
-from trimtab.adapters.venues.account import CcxtVenue
-from trimtab.adapters.venues.registry import open_account
+from trimtab.adapters.venues.registry import OpenAccount, open_account
 from trimtab.demo.oracle import Verdict, judge
 from trimtab.domain.ids import derive
 from trimtab.domain.orders import ChildOrder, OrderKind, OrderState, ParentOrder, ParentState, Side, TimeInForce
@@ -104,7 +103,7 @@ class Floor:
         finally:
             await venue.close()
 
-    async def _take(self, venue: CcxtVenue, instrument: str, side: Side, quantity: str, price: Decimal) -> int:
+    async def _take(self, venue: OpenAccount, instrument: str, side: Side, quantity: str, price: Decimal) -> int:
         child = ChildOrder(
             client_order_id=derive("hit", next(_numbers)),
             parent_id="hit",

@@ -13,8 +13,7 @@ from trimtab.adapters.postgres.deploy import require_newest
 from trimtab.adapters.postgres.failures import address_of, translated
 from trimtab.adapters.postgres.reports import OpenBreak
 from trimtab.adapters.registry import SchemaRegistry, subject_of
-from trimtab.adapters.venues.account import CcxtVenue
-from trimtab.adapters.venues.registry import accounts_of
+from trimtab.adapters.venues.registry import OpenAccount, accounts_of
 from trimtab.cli.books import open_reports
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.ports.venue import Unknown
@@ -115,7 +114,7 @@ async def _accounts(settings: Settings) -> str:
         return "; ".join([f"{name}: {await _account(name, venue)}" for name, venue in venues.items()])
 
 
-async def _account(name: str, venue: CcxtVenue) -> str:
+async def _account(name: str, venue: OpenAccount) -> str:
     balances = await venue.balances()
     if isinstance(balances, Unknown):
         raise UnreachableError(f"venue account {name}", venue.name, balances.reason)

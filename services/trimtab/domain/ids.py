@@ -13,5 +13,10 @@ def derive(kind: str, *causes: object) -> str:
 
 
 def client_order_id(parent_id: str, attempt: int) -> str:
-    """Return the venue-facing id of a parent's nth child: 35 characters of [a-z0-9-], within every venue's limit."""
-    return f"tt-{derive('child', parent_id, attempt)}"
+    """Return the venue-facing id of a parent's nth child: 35 characters of [a-z0-9-], within every venue's limit.
+
+    Without its "tt-" it is a UUID of version 4 without hyphens, the only form that some venues take.
+    """
+    digits = derive("child", parent_id, attempt)
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"tt-{digits[:12]}4{digits[13:16]}{variant}{digits[17:]}"

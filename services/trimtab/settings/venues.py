@@ -15,7 +15,7 @@ from trimtab.settings.section import Section
 class VenueSettings(Section):
     """One venue: which ccxt class speaks to it, and where (None means the venue's own address)."""
 
-    kind: Literal["binance"] = "binance"
+    kind: Literal["binance", "coinbase"] = "binance"
     rest_url: HttpUrl | None = None
     websocket_url: WebsocketUrl | None = None
     instruments: tuple[Annotated[str, Field(pattern=INSTRUMENT)], ...] = ()
@@ -33,6 +33,8 @@ class AccountSettings(Section):
     secret: SecretStr | None = None
     api_key_file: Path | None = None
     secret_file: Path | None = None
+    passphrase: SecretStr | None = None  # Coinbase's keys have one, others none
+    passphrase_file: Path | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "AccountSettings":
@@ -42,6 +44,8 @@ class AccountSettings(Section):
             if direct == file:
                 found = "both" if direct else None
                 problems.append(Problem(name, found, f"exactly one of {name} and {name}_file"))
+        if self.passphrase is not None and self.passphrase_file is not None:
+            problems.append(Problem("passphrase", "both", "at most one of passphrase and passphrase_file"))
         if problems:
             raise refuse(*problems)
         return self
@@ -54,6 +58,17 @@ class AccountSettings(Section):
 
         """
         return self._read("api_key"), self._read("secret")
+
+    def key_passphrase(self) -> str:
+        """Return the key's passphrase, read now.
+
+        Raises:
+            InvalidValueError: if there is none, or a named file cannot be read.
+
+        """
+        if self.passphrase is None and self.passphrase_file is None:
+            raise InvalidValueError("accounts.*.passphrase", None, "one of passphrase and passphrase_file")
+        return self._read("passphrase")
 
     def _read(self, name: str) -> str:
         value: SecretStr | None = getattr(self, name)

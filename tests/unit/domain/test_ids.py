@@ -1,4 +1,5 @@
 import re
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,9 @@ def test_different_causes_give_different_ids(a: str, b: str, c: str, d: str) -> 
 
 @given(st.text(min_size=1), st.integers(0, 10_000))
 def test_client_ids_fit_the_strictest_venue(parent: str, attempt: int) -> None:
-    assert re.fullmatch(r"[a-z0-9-]{1,36}", client_order_id(parent, attempt))
+    name = client_order_id(parent, attempt)
+    assert re.fullmatch(r"[a-z0-9-]{1,36}", name)
+    assert UUID(name.removeprefix("tt-")).version == 4
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))

@@ -5,18 +5,17 @@ rounds amounts to its idea of the precision: what goes out has to be, digit for 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ccxt.base.errors import BaseError
-
-from trimtab.adapters.venues.answers import NO_SUCH_INSTRUMENT, Failure, lookup_answer, place_answer, silence_ms
-from trimtab.adapters.venues.binance import BinanceClient, failure_of
-from trimtab.adapters.venues.budget import Budget, Priority
+from trimtab.adapters.venues.answers import NO_SUCH_INSTRUMENT, Failure, lookup_answer, place_answer
+from trimtab.adapters.venues.binance import BinanceClient
+from trimtab.adapters.venues.budget import Budget, Held, Priority
 from trimtab.adapters.venues.records import Records, order_request
+from trimtab.adapters.venues.requests import Request, Requests
 from trimtab.adapters.venues.symbols import load_markets
-from trimtab.adapters.venues.user_stream import UserStream
+from trimtab.adapters.venues.user_stream import StreamEndedError, UserStream
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.orders import ChildOrder, ParentOrder
 from trimtab.ports.metrics import Meter
@@ -31,10 +30,9 @@ from trimtab.ports.venue import (
 )
 from trimtab.settings import VenueSettings
 
-Request = Callable[[dict[str, Any]], Awaitable[Any]]
-
 _TRADES_PAGE = 1_000
 _UNREACHABLE_RETRY_MS = 1_000
+_STREAM_ENDED = frozenset({"eventStreamTerminated", "listenKeyExpired"})
 
 
 class CcxtVenue:
@@ -47,12 +45,11 @@ class CcxtVenue:
         self.account = account
         self._settings = settings
         self._client = client
-        self._budget = budget
-        self._meter = meter
+        self._requests = Requests(name, settings.request_timeout_ms, budget, meter)
         self._loading = asyncio.Lock()
         self._behind_ms = 0  # how far the venue's clock was behind this machine's at most
         self._records = Records(name, account, self._symbol_of, client.safe_currency_code)
-        self._stream = UserStream(account, client, self._records, self.balances, settings.request_timeout_ms / 1_000)
+        self._stream = UserStream(account, client, self.balances, self._subscribe, self._event)
 
     @property
     def absence_window_ms(self) -> int:
@@ -72,10 +69,10 @@ class CcxtVenue:
             return Refused("misconfigured", str(error))
         request = order_request(parent, child, symbol_id, self._settings.recv_window_ms)
         # An order that waits longer than this would come too late for its own receive window.
-        held = await self._budget.take(Priority.ORDER, self._settings.recv_window_ms // 2)
-        if held is not None:
-            return NotPlaced("the request budget is spent", held.retry_after_ms)
-        answer = await self._send(self._client.private_post_order, request)
+        wait_ms_max = self._settings.recv_window_ms // 2
+        answer = await self._requests.send(self._client.private_post_order, request, wait_ms_max)
+        if isinstance(answer, Held):
+            return NotPlaced("the request budget is spent", answer.retry_after_ms)
         if isinstance(answer, Failure):
             return place_answer(answer)
         return self._read_order(answer, child)
@@ -114,7 +111,7 @@ class CcxtVenue:
 
     async def open_orders(self) -> Sequence[ExecutionReport] | Unknown:
         """Return every open order of the account, whoever placed it."""
-        answer = await self._ask(Priority.REST, self._client.private_get_openorders, {})
+        answer = await self._requests.ask(Priority.REST, self._client.private_get_openorders, {})
         if isinstance(answer, Failure):
             return Unknown(answer.text)
         try:
@@ -124,7 +121,7 @@ class CcxtVenue:
 
     async def balances(self) -> dict[str, Decimal] | Unknown:
         """Return free plus locked, by asset, zeros left out."""
-        answer = await self._ask(Priority.REST, self._client.private_get_account, {"omitZeroBalances": "true"})
+        answer = await self._requests.ask(Priority.REST, self._client.private_get_account, {"omitZeroBalances": "true"})
         if isinstance(answer, Failure):
             return Unknown(answer.text)
         try:
@@ -144,7 +141,7 @@ class CcxtVenue:
             UnreachableError: if the venue does not answer.
 
         """
-        answer = await self._ask(Priority.REST, self._client.sapi_get_account_apirestrictions, {})
+        answer = await self._requests.ask(Priority.REST, self._client.sapi_get_account_apirestrictions, {})
         if isinstance(answer, Failure):
             raise UnreachableError(f"venue {self.name}", self._client.urls["api"]["sapi"], answer.text)
         for right, allowed in (("enableWithdrawals", False), ("enableSpotAndMarginTrading", True)):
@@ -155,12 +152,22 @@ class CcxtVenue:
         """Let the connections go."""
         await self._client.close()
 
+    async def _subscribe(self) -> None:
+        async with asyncio.timeout(self._settings.request_timeout_ms / 1_000):
+            await self._client.ensure_user_data_stream_ws_subscribe_signature("spot")
+
+    def _event(self, event: dict[str, Any]) -> ExecutionReport | None:
+        if event["e"] in _STREAM_ENDED:
+            raise StreamEndedError(event["e"])
+        # The rest is about balances, which are asked for, never added up.
+        return self._records.event(event) if event["e"] == "executionReport" else None
+
     async def _trades(self, instrument: str, question: dict[str, Any]) -> Sequence[VenueTrade] | Absent | Unknown:
         found: list[VenueTrade] = []
         while True:
             try:
                 asked = {"symbol": await self._symbol_id(instrument), "limit": _TRADES_PAGE} | question
-                answer = await self._ask(Priority.REST, self._client.private_get_mytrades, asked)
+                answer = await self._requests.ask(Priority.REST, self._client.private_get_mytrades, asked)
                 if isinstance(answer, Failure):
                     # The rules in memory are those of the start: it may have been taken off the list since.
                     return Absent() if answer.code == NO_SUCH_INSTRUMENT else Unknown(answer.text)
@@ -177,7 +184,7 @@ class CcxtVenue:
         """See what the venue's own clock says, by which it lets a late request in, before an absence counts."""
         if isinstance(answer, Unknown):
             return answer
-        told = await self._ask(Priority.ORDER, self._client.public_get_time, {})
+        told = await self._requests.ask(Priority.ORDER, self._client.public_get_time, {})
         if isinstance(told, Failure):
             return Unknown(f"denied, and the venue does not tell its time: {told.text}")
         server_ms = told.get("serverTime")
@@ -193,26 +200,9 @@ class CcxtVenue:
             symbol_id = await self._symbol_id(parent.instrument)
         except (InvalidValueError, UnreachableError) as error:
             return Failure(str(error), sent=False)
-        return await self._ask(priority, request, {"symbol": symbol_id, "origClientOrderId": child.client_order_id})
-
-    async def _ask(self, priority: Priority, request: Request, params: dict[str, Any]) -> Any | Failure:
-        held = await self._budget.take(priority, self._settings.request_timeout_ms)
-        if held is not None:
-            return Failure(f"the request budget is spent for {held.retry_after_ms} ms", sent=False)
-        return await self._send(request, params)
-
-    async def _send(self, request: Request, params: dict[str, Any]) -> Any | Failure:
-        self._meter.set("exchange_rate_limit_remaining", self._budget.left(), venue=self.name)
-        try:
-            return await request(params)
-        except BaseError as error:
-            failure = failure_of(error)
-        except Exception as error:  # noqa: BLE001 - whatever ccxt stumbles over, the order may be live
-            failure = Failure(f"{type(error).__name__}: {error}")
-        pause_ms = silence_ms(failure)
-        if pause_ms is not None:
-            self._budget.hold(pause_ms)
-        return failure
+        return await self._requests.ask(
+            priority, request, {"symbol": symbol_id, "origClientOrderId": child.client_order_id}
+        )
 
     def _read_order(
         self, answer: Any, child: ChildOrder, trades: Sequence[VenueTrade] = ()

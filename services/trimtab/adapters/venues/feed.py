@@ -17,11 +17,11 @@ import structlog
 from ccxt.base.errors import BaseError
 
 from trimtab.adapters.venues.answers import silence_ms
-from trimtab.adapters.venues.binance import BinanceClient, failure_of
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
 from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
 from trimtab.adapters.venues.symbols import read_instruments, read_listed
+from trimtab.adapters.venues.transport import Transport, failure_of
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.instruments import Instrument
 from trimtab.domain.orders import Side
@@ -49,7 +49,7 @@ _FAILURES = (BaseError, UnreachableError, SnapshotTooOldError, TimeoutError)
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
     """One instrument's book, when it was last heard of, and the tasks that ask the venue for it."""
 
     instrument: Instrument
@@ -64,7 +64,7 @@ class CcxtFeed:
     """Implements `trimtab.ports.venue.MarketFeed` for one venue."""
 
     def __init__(
-        self, name: str, settings: VenueSettings, client: BinanceClient, budget: Budget, clock: Clock, levels: int
+        self, name: str, settings: VenueSettings, client: Transport, budget: Budget, clock: Clock, levels: int
     ) -> None:
         self.name = name
         self._symbols = settings.instruments
@@ -74,7 +74,7 @@ class CcxtFeed:
         self._clock = clock
         self._levels = levels
         self._log = structlog.get_logger().bind(venue=name)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         self._instruments: dict[str, Instrument] = {}
         self._queue: deque[Update] = deque()
         self._arrived = asyncio.Event()
@@ -96,11 +96,11 @@ class CcxtFeed:
         """
         await self._budget.take(Priority.REST, _BUDGET_WAIT_MS)
         try:
-            found = await read_instruments(self._client, self.name, self._symbols)
+            found = await self._rules(self._symbols)
         except InvalidValueError:
             if not self._instruments:
                 raise
-            found = await read_listed(self._client, self.name, list(self._instruments.values()))
+            found = await self._rules_listed(list(self._instruments.values()))
         known = {instrument.symbol: symbol_id for symbol_id, instrument in self._instruments.items()}
         for instrument in found:
             symbol_id = known.get(instrument.symbol) or self._client.market(instrument.symbol)["id"]
@@ -150,17 +150,30 @@ class CcxtFeed:
             await asyncio.sleep(PAUSE_SECONDS_MIN)
 
     async def _connect(self) -> None:
-        self._lines = {symbol_id: _Line(item) for symbol_id, item in self._instruments.items()} | self._lines
+        self._lines = {symbol_id: Line(item) for symbol_id, item in self._instruments.items()} | self._lines
         for line in self._lines.values():
             line.book.void()
-        names = [f"{symbol_id.lower()}@{kind}" for symbol_id in self._lines for kind in ("depth@100ms", "trade")]
         self._lost.clear()
-        async with asyncio.timeout(self._timeout_seconds):
-            await self._client.subscribe(names)
+        await self._subscribe(list(self._lines.items()))
         self._heard_us = now_us = self._clock.now_us()
         for line in self._lines.values():
             line.heard_us = now_us
-            self._start_resync(line)
+            self._begin(line)
+
+    async def _rules(self, symbols: Sequence[str]) -> list[Instrument]:
+        return await read_instruments(self._client, self.name, symbols)
+
+    async def _rules_listed(self, known: Sequence[Instrument]) -> list[Instrument]:
+        return await read_listed(self._client, self.name, known)
+
+    async def _subscribe(self, lines: Sequence[tuple[str, Line]]) -> None:
+        names = [f"{symbol_id.lower()}@{kind}" for symbol_id, _ in lines for kind in ("depth@100ms", "trade")]
+        async with asyncio.timeout(self._timeout_seconds):
+            await self._client.subscribe(names)
+
+    def _begin(self, line: Line) -> None:
+        """Have the book of a connection that has just been made."""
+        self._start_resync(line)
 
     async def _watch(self) -> str:
         """Return why the connection has to be made anew."""
@@ -176,7 +189,7 @@ class CcxtFeed:
                 quiet.glance = asyncio.create_task(self._look_into(quiet))
                 quiet.glance.add_done_callback(self._resynced)
 
-    def _quietest(self) -> _Line | None:
+    def _quietest(self) -> Line | None:
         """Return the book that has been heard of longest ago, if that is long; it is not asked for again soon."""
         now_us = self._clock.now_us()
         known = [line for line in self._lines.values() if line.book.in_sync]
@@ -186,7 +199,7 @@ class CcxtFeed:
         line.heard_us = now_us
         return line
 
-    async def _look_into(self, line: _Line) -> None:
+    async def _look_into(self, line: Line) -> None:
         """Give the connection up if the venue has updates that never came; one on its way is given time to arrive."""
         try:
             answer = await self._depth(line, _GLANCE_LEVELS)
@@ -217,30 +230,31 @@ class CcxtFeed:
             self._apply(line, update)
         return True
 
-    def _apply(self, line: _Line, update: DepthUpdate) -> None:
+    def _apply(self, line: Line, update: DepthUpdate) -> None:
         match line.book.update(update):
             case Outcome.APPLIED:
-                bids, asks = line.book.top(self._levels)
-                line.said_stale = False
-                self._put(
-                    BookUpdate(line.instrument, update.last_id, update.event_time_us, update.received_us, bids, asks)
-                )
+                self._show(line, update.last_id, update.event_time_us, update.received_us)
             case Outcome.GAP:
                 self._stale(line, f"updates are missing before {update.first_id}")
                 self._start_resync(line)
             case Outcome.KEPT | Outcome.OLD:
                 pass
 
+    def _show(self, line: Line, update_id: int, event_time_us: int, received_us: int) -> None:
+        bids, asks = line.book.top(self._levels)
+        line.said_stale = False
+        self._put(BookUpdate(line.instrument, update_id, event_time_us, received_us, bids, asks))
+
     def _put(self, update: Update) -> None:
         self._queue.append(update)
         self._arrived.set()
 
-    def _stale(self, line: _Line, reason: str) -> None:
+    def _stale(self, line: Line, reason: str) -> None:
         if not line.said_stale:
             line.said_stale = True
             self._put(Stale(line.instrument, reason))
 
-    def _start_resync(self, line: _Line) -> None:
+    def _start_resync(self, line: Line) -> None:
         _stop(line)
         line.resync = asyncio.create_task(self._resync(line))
         line.resync.add_done_callback(self._resynced)
@@ -249,17 +263,17 @@ class CcxtFeed:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_lost(f"a snapshot could not be used: {error!r}")
 
-    async def _resync(self, line: _Line) -> None:
+    async def _resync(self, line: Line) -> None:
         await until_done(lambda: self._load(line), _FAILURES, self._log, f"snapshot of {line.instrument.symbol}")
         for update in line.book.take_kept():
             self._apply(line, update)
 
-    async def _load(self, line: _Line) -> None:
+    async def _load(self, line: Line) -> None:
         answer = await self._depth(line, _SNAPSHOT_LEVELS)
         if not line.book.load(answer["lastUpdateId"], answer["bids"], answer["asks"]):
             raise SnapshotTooOldError(f"{line.instrument.key}: snapshot {answer['lastUpdateId']}")
 
-    async def _depth(self, line: _Line, levels: int) -> dict[str, Any]:
+    async def _depth(self, line: Line, levels: int) -> dict[str, Any]:
         """Return the venue's book of this moment.
 
         Raises:
@@ -292,7 +306,7 @@ def _trade(instrument: Instrument, event: dict[str, Any], now_us: int) -> Public
     )
 
 
-def _stop(line: _Line) -> None:
+def _stop(line: Line) -> None:
     for task in (line.resync, line.glance):
         if task is not None:
             task.cancel()

@@ -9,6 +9,9 @@ import structlog
 from trimtab.adapters.venues.account import CcxtVenue
 from trimtab.adapters.venues.binance import BinanceClient
 from trimtab.adapters.venues.budget import Budget
+from trimtab.adapters.venues.coinbase.account import CoinbaseVenue
+from trimtab.adapters.venues.coinbase.client import CoinbaseClient
+from trimtab.adapters.venues.coinbase.feed import CoinbaseFeed
 from trimtab.adapters.venues.feed import CcxtFeed
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.ports.clock import Clock
@@ -17,6 +20,9 @@ from trimtab.settings import Settings, VenueSettings
 
 # One websocket of Binance takes 1,024 streams, and an instrument has two.
 _INSTRUMENTS_MAX = 512
+
+OpenAccount = CcxtVenue | CoinbaseVenue
+"""An account at a venue of any kind."""
 
 _log = structlog.get_logger("trimtab.venues")
 
@@ -31,18 +37,18 @@ def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None
 
     """
     venue = _venue(name, settings)
-    credentials = next((item.credentials() for item in settings.accounts.values() if item.venue == name), None)
-    return CcxtFeed(
-        name,
-        venue,
-        BinanceClient(venue, credentials),
-        budget or Budget(venue.requests_per_second),
-        clock,
-        settings.ingest.ladder_levels,
-    )
+    account = next((item for item in settings.accounts.values() if item.venue == name), None)
+    budget, levels = budget or Budget(venue.requests_per_second), settings.ingest.ladder_levels
+    if venue.kind == "coinbase":
+        keys = None if account is None else (*account.credentials(), account.key_passphrase())
+        return CoinbaseFeed(name, venue, CoinbaseClient(venue, keys), budget, clock, levels)
+    client = BinanceClient(venue, None if account is None else account.credentials())
+    return CcxtFeed(name, venue, client, budget, clock, levels)
 
 
-def open_account(name: str, settings: Settings, budget: Budget | None = None, meter: Meter | None = None) -> CcxtVenue:
+def open_account(
+    name: str, settings: Settings, budget: Budget | None = None, meter: Meter | None = None
+) -> OpenAccount:
     """Return an account at its venue; nothing is sent before it is asked for something.
 
     Accounts of one venue in one process share the venue's budget: hand the same one in.
@@ -55,13 +61,15 @@ def open_account(name: str, settings: Settings, budget: Budget | None = None, me
     if account is None:
         raise InvalidValueError("account", name, f"one of {sorted(settings.accounts)}")
     venue = _venue(account.venue, settings)
-    client = BinanceClient(venue, account.credentials())
-    budget = budget or Budget(venue.requests_per_second)
-    return CcxtVenue(account.venue, name, venue, client, budget, meter or Unmetered())
+    budget, meter = budget or Budget(venue.requests_per_second), meter or Unmetered()
+    if venue.kind == "coinbase":
+        client = CoinbaseClient(venue, (*account.credentials(), account.key_passphrase()))
+        return CoinbaseVenue(account.venue, name, venue, client, budget, meter)
+    return CcxtVenue(account.venue, name, venue, BinanceClient(venue, account.credentials()), budget, meter)
 
 
 @asynccontextmanager
-async def accounts_of(settings: Settings, meter: Meter | None = None) -> AsyncIterator[dict[str, CcxtVenue]]:
+async def accounts_of(settings: Settings, meter: Meter | None = None) -> AsyncIterator[dict[str, OpenAccount]]:
     """Open every account of the settings, by name; accounts of one venue share its budget.
 
     Raises:
@@ -97,7 +105,7 @@ async def feeds_of(settings: Settings, clock: Clock) -> AsyncIterator[list[CcxtF
         await asyncio.gather(*(feed.close() for feed in feeds))
 
 
-async def _check(account: CcxtVenue) -> None:
+async def _check(account: OpenAccount) -> None:
     """Find a wrong key now rather than at the first order; a venue that does not answer is no reason not to start."""
     try:
         await account.refuse_withdrawals()

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from ccxt.base.errors import BadSymbol, BaseError
 
-from trimtab.adapters.venues.binance import BinanceClient
+from trimtab.adapters.venues.transport import Transport
 from trimtab.domain.amounts import plain
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.instruments import Instrument
@@ -17,7 +17,7 @@ from trimtab.domain.instruments import Instrument
 _DEFAULT_FEE = Decimal("0.001")
 
 
-async def load_markets(client: BinanceClient, venue: str, symbols: Sequence[str]) -> None:
+async def load_markets(client: Transport, venue: str, symbols: Sequence[str]) -> None:
     """Load the rules of these instruments (unified symbols) into the client.
 
     Asks for these alone: the answer for every instrument of Binance is 15 MB and costs over 100 MB in ccxt.
@@ -39,7 +39,7 @@ async def load_markets(client: BinanceClient, venue: str, symbols: Sequence[str]
         raise InvalidValueError(f"venues.{venue}.instruments", missing, "spot instruments that the venue lists")
 
 
-async def read_instruments(client: BinanceClient, venue: str, symbols: Sequence[str]) -> list[Instrument]:
+async def read_instruments(client: Transport, venue: str, symbols: Sequence[str]) -> list[Instrument]:
     """Return the rules of these instruments as the venue has them now.
 
     Fees are the account's own where the client has a key, else the exchange's standard fee.
@@ -60,7 +60,7 @@ async def read_instruments(client: BinanceClient, venue: str, symbols: Sequence[
     return [instrument_of(venue, client.markets[symbol]["info"], symbol, fees) for symbol in symbols]
 
 
-async def read_listed(client: BinanceClient, venue: str, known: Sequence[Instrument]) -> list[Instrument]:
+async def read_listed(client: Transport, venue: str, known: Sequence[Instrument]) -> list[Instrument]:
     """Return the rules of these instruments as they are now; those that the venue has taken off its list: not tradable.
 
     The client has to have loaded the venue's list just before.
@@ -117,7 +117,7 @@ def _rule(filters: dict[str, dict[str, Any]], filter_type: str, key: str, path: 
     return number
 
 
-async def _load_all(client: BinanceClient, venue: str) -> None:
+async def _load_all(client: Transport, venue: str) -> None:
     # One symbol that is not the plain join of its currencies, or is not listed, spoils the short question.
     try:
         await client.load_markets(reload=True)
@@ -125,7 +125,7 @@ async def _load_all(client: BinanceClient, venue: str) -> None:
         raise _unreachable(client, venue, error) from None
 
 
-def _unreachable(client: BinanceClient, venue: str, error: BaseError) -> UnreachableError:
+def _unreachable(client: Transport, venue: str, error: BaseError) -> UnreachableError:
     address = client.urls["api"]["public"]
     cause = f" ({error.__cause__})" if error.__cause__ else ""
     return UnreachableError(f"venue {venue}", address, f"{type(error).__name__}{cause}")

@@ -14,9 +14,8 @@ from typing import Any
 import structlog
 from ccxt.base.errors import BaseError
 
-from trimtab.adapters.venues.binance import BinanceClient
 from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
-from trimtab.adapters.venues.records import Records
+from trimtab.adapters.venues.transport import Transport
 from trimtab.domain.errors import UnreachableError
 from trimtab.ports.venue import ExecutionReport, Reconnected, Unknown
 
@@ -25,25 +24,31 @@ _SILENCE_SECONDS = 12.0
 _WATCH_SECONDS = 1.0
 _FAILURES = (BaseError, UnreachableError, TimeoutError)
 
-_ENDED = frozenset({"eventStreamTerminated", "listenKeyExpired"})
+
+class StreamEndedError(Exception):
+    """The venue says that it tells no more on this connection; the message is its word for it."""
 
 
 class UserStream:
-    """The user stream of one account; one reader at a time."""
+    """The user stream of one account; one reader at a time.
+
+    `listen` subscribes it and returns when events flow; `read` makes a report of one, None of what is about no order,
+    and raises `StreamEndedError` when it is the last.
+    """
 
     def __init__(
         self,
         account: str,
-        client: BinanceClient,
-        records: Records,
+        client: Transport,
         balances: Callable[[], Awaitable[dict[str, Decimal] | Unknown]],
-        timeout_seconds: float,
+        listen: Callable[[], Awaitable[None]],
+        read: Callable[[dict[str, Any]], ExecutionReport | None],
     ) -> None:
         self._account = account
         self._client = client
-        self._records = records
         self._balances = balances
-        self._timeout_seconds = timeout_seconds
+        self._listen = listen
+        self._read = read
         self._log = structlog.get_logger().bind(account=account)
         self._queue: deque[ExecutionReport] = deque()
         self._arrived = asyncio.Event()
@@ -70,8 +75,7 @@ class UserStream:
         if isinstance(found, Unknown):
             raise UnreachableError(f"account {self._account}", self._client.urls["api"]["private"], found.reason)
         self._lost_reason = None
-        async with asyncio.timeout(self._timeout_seconds):
-            await self._client.ensure_user_data_stream_ws_subscribe_signature("spot")
+        await self._listen()
 
     async def _wait(self) -> None:
         self._arrived.clear()
@@ -84,13 +88,14 @@ class UserStream:
             self._on_lost(f"nothing heard for {silent:.0f} s")
 
     def _on_event(self, event: dict[str, Any]) -> bool:
-        kind = event["e"]
-        if kind == "executionReport":
-            self._queue.append(self._records.event(event))
+        try:
+            report = self._read(event)
+        except StreamEndedError as ended:
+            self._on_lost(str(ended))
+            return True
+        if report is not None:
+            self._queue.append(report)
             self._arrived.set()
-        elif kind in _ENDED:
-            self._on_lost(kind)
-        # The rest is about balances, which are asked for, never added up.
         return True
 
     def _on_lost(self, reason: str) -> None:

@@ -1,0 +1,365 @@
+"""An account and the feed at Coinbase over real ccxt, while the simulated exchange misbehaves in that dialect."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from simulated_exchange import ACCOUNT, SimulatedExchange, simulated_exchange
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.venues.coinbase.account import CoinbaseVenue
+from trimtab.adapters.venues.registry import accounts_of, open_account, open_feed
+from trimtab.domain.errors import InvalidValueError
+from trimtab.domain.ids import client_order_id, derive
+from trimtab.domain.orders import (
+    ChildOrder,
+    Liquidity,
+    OrderKind,
+    OrderState,
+    ParentOrder,
+    ParentState,
+    Side,
+    TimeInForce,
+)
+from trimtab.ports.venue import (
+    Absent,
+    BookUpdate,
+    ExecutionReport,
+    NotPlaced,
+    PublicTrade,
+    Reconnected,
+    Refused,
+    Stale,
+    Unknown,
+)
+
+PLACE = "POST /orders"
+MAKER, TAKER = Decimal("0.004"), Decimal("0.006")
+
+
+@pytest.fixture
+async def coinbase(tmp_path: Path) -> AsyncIterator[SimulatedExchange]:
+    async with simulated_exchange(tmp_path, "--synthetic", "7", "--dialect", "coinbase") as running:
+        yield running
+
+
+@asynccontextmanager
+async def account(exchange: SimulatedExchange, **settings: Any) -> AsyncIterator[CoinbaseVenue]:
+    opened = open_account(ACCOUNT, exchange.settings(kind="coinbase", **settings))
+    assert isinstance(opened, CoinbaseVenue)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def parent(side: Side = Side.BUY) -> ParentOrder:
+    return ParentOrder(
+        parent_id=derive("parent", side),
+        signal_id="signal",
+        portfolio_id="core",
+        shard=0,
+        venue="binance",
+        account=ACCOUNT,
+        instrument="BTC/USDT",
+        base="BTC",
+        quote="USDT",
+        side=side,
+        quantity=Decimal(1),
+        decision_price=Decimal(60_000),
+        limit_price=Decimal(200_000),
+        urgency=Decimal(0),
+        volatility=Decimal("0.5"),
+        depends_on=(),
+        deadline_us=0,
+        decided_us=0,
+        state=ParentState.WORKING,
+    )
+
+
+def resting(attempt: int = 1) -> ChildOrder:
+    return ChildOrder(
+        client_order_id=client_order_id("coinbase", attempt),
+        parent_id="coinbase",
+        attempt=attempt,
+        kind=OrderKind.LIMIT,
+        time_in_force=TimeInForce.GTC,
+        quantity=Decimal("0.01"),
+        price=Decimal(30_000),
+        state=OrderState.SUBMITTED,
+        request_time_ms=time.time_ns() // 1_000_000,
+        placed_us=0,
+    )
+
+
+def taking(attempt: int = 1) -> ChildOrder:
+    return replace(resting(attempt), price=Decimal(200_000), time_in_force=TimeInForce.IOC)
+
+
+async def asks(exchange: SimulatedExchange) -> list[tuple[Decimal, Decimal]]:
+    """Price and size of what is offered, the best first."""
+    url = f"{exchange.rest_url}/products/BTC-USDT/book?level=2"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return [(Decimal(price), Decimal(size)) for price, size, _ in (await answer.json())["asks"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("lost_answer", {}),
+        ("error_after", {"status": 500, "code": -1000}),
+        ("error_after", {"status": 503}),
+        ("error_after", {"status": 504}),
+        ("error_after", {"status": 505}),
+        ("error_after", {"status": 524}),
+        ("cut_answer", {}),
+        ("cut_answer", {"cut": "connection"}),
+        ("empty_answer", {}),
+        ("html_answer", {}),
+    ],
+)
+async def test_an_order_carried_out_without_an_answer_is_unknown_and_then_found(
+    coinbase: SimulatedExchange, kind: str, more: dict[str, Any]
+) -> None:
+    async with account(coinbase) as venue:
+        await coinbase.fault(kind, PLACE, **more)
+        order = taking()
+        assert isinstance(await venue.place(parent(), order), Unknown)
+        found = await venue.find(parent(), order)
+    assert isinstance(found, ExecutionReport)
+    assert (found.state, found.filled) == (OrderState.FILLED, order.quantity)
+    at_venue = {f"BTC-USDT:{each.trade_id}": each.fee for each in coinbase.journal().executions}
+    assert {each.trade_id: each.fee for each in found.executions} == at_venue
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("error_before", {"status": 502}), ("error_before", {"status": 522}), ("lost_request", {})]
+)
+async def test_an_order_that_never_arrived_is_unknown_and_then_absent(
+    coinbase: SimulatedExchange, kind: str, more: dict[str, Any]
+) -> None:
+    async with account(coinbase) as venue:
+        await coinbase.fault(kind, PLACE, **more)
+        assert isinstance(await venue.place(parent(), resting()), Unknown)
+        assert isinstance(await venue.find(parent(), resting()), Absent)
+    assert coinbase.journal().orders == {}
+
+
+async def test_a_late_answer_is_unknown_and_a_late_request_is_refused_by_its_stamp(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase, request_timeout_ms=300) as venue:
+        await coinbase.fault("late_answer", PLACE, latency_ms=1_500)
+        assert isinstance(await venue.place(parent(), resting()), Unknown)
+    async with account(coinbase, recv_window_ms=200) as venue:
+        await venue.balances()
+        await coinbase.fault("latency", PLACE, latency_ms=1_000)
+        answer = await venue.place(parent(), resting(2))  # Coinbase itself would take it for 30 s
+        assert isinstance(answer, NotPlaced)
+        assert "request timestamp expired" in answer.reason
+        assert isinstance(await venue.find(parent(), resting(2)), Absent)
+
+
+async def test_a_venue_that_asks_for_patience_or_does_not_trade_has_no_order(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase) as venue:
+        await venue.balances()
+        await coinbase.fault("rate_limit", PLACE)
+        answer = await venue.place(parent(), resting())
+        assert isinstance(answer, NotPlaced)
+        assert answer.retry_after_ms == 1_000
+        await asyncio.sleep(1.1)
+        await coinbase.fault("halt", symbol="BTCUSDT", duration_ms=None)
+        refused = await venue.place(parent(), resting(2))
+        assert isinstance(refused, Refused)
+        assert refused.code == "market_closed"
+        await coinbase.disarm()
+        await coinbase.fault("maintenance", duration_ms=None)
+        await coinbase.struck("exchange: closed")
+        assert isinstance(await venue.place(parent(), resting(3)), Unknown)
+
+
+async def test_an_order_that_is_gone_is_ended_once_reads_cannot_lag_any_more(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase, recv_window_ms=400, clock_skew_ms=100) as venue:
+        placed = await venue.place(parent(), resting())
+        assert isinstance(placed, ExecutionReport)
+        known = replace(resting(), venue_order_id=placed.venue_order_id)
+        (order,) = coinbase.journal().orders.values()
+        async with aiohttp.ClientSession() as session:
+            body = {"account": "demo", "symbol": "BTCUSDT", "order_id": order.order_id}
+            async with session.delete(f"{coinbase.rest_url}/sim/orders", json=body) as answer:
+                assert answer.status == 200
+        assert isinstance(await venue.find(parent(), known), Unknown)
+        await asyncio.sleep(0.6)
+        found = await venue.find(parent(), replace(known, request_time_ms=known.request_time_ms - 600))
+        assert isinstance(found, ExecutionReport)
+        assert (found.state, found.filled, found.client_order_id) == (
+            OrderState.CANCELED,
+            Decimal(0),
+            known.client_order_id,
+        )
+        assert isinstance(await venue.find(parent(), resting()), Absent)  # whose confirmation nobody has
+
+
+async def test_a_live_order_that_a_lagging_read_does_not_show_is_not_ended(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase) as venue:
+        await venue.balances()
+        await coinbase.fault("stale_reads", duration_ms=None)
+        placed = await venue.place(parent(), resting())
+        assert isinstance(placed, ExecutionReport)
+        known = replace(resting(), venue_order_id=placed.venue_order_id)
+        assert isinstance(await venue.find(parent(), known), Unknown)
+        await coinbase.disarm()
+        found = await venue.find(parent(), known)
+        assert isinstance(found, ExecutionReport)
+        assert found.state is OrderState.ACCEPTED
+
+
+async def test_what_is_left_of_a_partly_filled_order_ends_with_its_fills(coinbase: SimulatedExchange) -> None:
+    await coinbase.say("pause")
+    async with account(coinbase) as venue:
+        (price, size), (dearer, _) = (await asks(coinbase))[:2]
+        order = replace(taking(), price=price, quantity=size + Decimal("0.5"))
+        placed = await venue.place(parent(), order)
+        assert isinstance(placed, ExecutionReport)
+        assert (placed.state, placed.filled) == (OrderState.CANCELED, size)
+        (execution,) = placed.executions
+        assert (execution.fee, execution.fee_asset) == (price * size * TAKER, "USDT")
+        live = replace(resting(2), price=dearer, quantity=Decimal(9))
+        assert isinstance(await venue.place(parent(), live), ExecutionReport)
+        cancelled = await venue.cancel(parent(), live)
+        assert isinstance(cancelled, ExecutionReport)
+        assert cancelled == await venue.find(parent(), live)
+        assert cancelled.filled > 0
+        assert isinstance(await venue.cancel(parent(), live), Absent)  # done
+    await coinbase.say("resume")
+
+
+async def test_the_clock_of_the_venue_widens_the_window(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase, recv_window_ms=2_000) as venue:
+        await coinbase.fault("clock_skew", skew_ms=-5_000, duration_ms=None)
+        assert venue.absence_window_ms == 2_500
+        assert isinstance(await venue.find(parent(), resting()), Absent)
+        assert venue.absence_window_ms == pytest.approx(7_000, abs=500)
+
+
+async def test_a_maker_is_told_every_execution_with_its_fee(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase) as venue, aclosing(venue.reports()) as reports:
+        assert await anext(reports) == Reconnected(ACCOUNT)
+        await coinbase.say("pause")
+        price = (await asks(coinbase))[0][0] - Decimal("0.01")
+        order = replace(resting(), kind=OrderKind.LIMIT_MAKER, price=price)
+        placed = await venue.place(parent(Side.SELL), order)
+        assert isinstance(placed, ExecutionReport)
+        other = {"name": "other", "api_key": "o", "secret": "bw==", "passphrase": "o", "balances": {"USDT": "9999"}}
+        await coinbase.say("accounts", **other)
+        for quantity in ("0.004", "0.006"):
+            await coinbase.say("orders", account="other", symbol="BTCUSDT", side="BUY", quantity=quantity)
+        told, report = [], placed
+        async with asyncio.timeout(30):
+            while not report.state.terminal:
+                heard = await anext(reports)
+                assert isinstance(heard, ExecutionReport)
+                assert heard.client_order_id == order.client_order_id
+                report, told = heard, [*told, *heard.executions]
+        found = await venue.find(parent(Side.SELL), order)
+    assert isinstance(found, ExecutionReport)
+    assert set(told) == set(found.executions)
+    assert (report.state, report.filled) == (OrderState.FILLED, order.quantity)
+    assert [(each.liquidity, each.quantity) for each in told] == [
+        (Liquidity.MAKER, Decimal("0.004")),
+        (Liquidity.MAKER, Decimal("0.006")),
+    ]
+    assert sum(each.fee for each in told) == price * order.quantity * MAKER
+
+
+async def test_what_happened_while_the_stream_was_lost_is_in_the_trades(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase) as venue, aclosing(venue.reports()) as reports:
+        assert await anext(reports) == Reconnected(ACCOUNT)
+        await coinbase.fault("stream_gap", "@user", count=None, streams="user")
+        placed = await venue.place(parent(), taking())
+        assert isinstance(placed, ExecutionReport)
+        await coinbase.disarm()
+        await coinbase.fault("websocket_drop", streams="user")
+        async with asyncio.timeout(20):
+            assert await anext(reports) == Reconnected(ACCOUNT)
+        trades = await venue.trades("BTC/USDT", 0)
+    assert [each.execution for each in trades] == list(placed.executions)  # type: ignore[union-attr]  # a list
+
+
+async def test_a_wrong_key_or_none_is_said_in_words(coinbase: SimulatedExchange) -> None:
+    settings = coinbase.settings(kind="coinbase")
+    wrong = settings.accounts[ACCOUNT].model_copy(update={"passphrase": None})
+    with pytest.raises(InvalidValueError, match="passphrase"):
+        async with accounts_of(settings.model_copy(update={"accounts": {ACCOUNT: wrong}})):
+            pass
+
+
+Top = tuple[tuple[tuple[Decimal, Decimal], ...], tuple[tuple[Decimal, Decimal], ...]]
+
+
+class Listener:
+    """Follows the feed of an exchange; `books` are the last ones by instrument."""
+
+    def __init__(self, exchange: SimulatedExchange) -> None:
+        self.feed = open_feed("binance", exchange.settings(kind="coinbase"), SystemClock())
+        self.books: dict[str, Top] = {}
+        self.heard: list[BookUpdate | PublicTrade | Stale] = []
+        self._updates = self.feed.updates()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():
+                item = await anext(self._updates)
+                self.heard.append(item)
+                if isinstance(item, BookUpdate):
+                    self.books[item.instrument.symbol] = item.bids, item.asks
+                elif isinstance(item, Stale):
+                    self.books.pop(item.instrument.symbol, None)
+
+    async def close(self) -> None:
+        await self._updates.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await self.feed.close()
+
+
+async def test_the_feeds_books_are_the_exchanges_before_and_after_a_lost_connection(
+    coinbase: SimulatedExchange,
+) -> None:
+    listener = Listener(coinbase)
+    for _ in range(2):
+        listener.heard.clear()
+        await listener.until(lambda: len(listener.heard) > 20 and len(listener.books) == 2)
+        await coinbase.say("pause")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{coinbase.rest_url}/products/BTC-USDT/book?level=2") as answer,
+        ):
+            asked = await answer.json()
+        told = tuple(tuple((Decimal(p), Decimal(s)) for p, s, _ in asked[side][:10]) for side in ("bids", "asks"))
+        await listener.until(lambda told=told: tuple(side[:10] for side in listener.books["BTC/USDT"]) == told)  # type: ignore[misc]  # a default
+        await coinbase.say("resume")
+        await coinbase.fault("websocket_drop", streams="market")
+        await listener.until(lambda: isinstance(listener.heard[-1], Stale))
+    updates = [item for item in listener.heard if isinstance(item, BookUpdate) and item.instrument.symbol == "BTC/USDT"]
+    assert [item.update_id for item in updates] == sorted({item.update_id for item in updates})
+    assert any(isinstance(item, PublicTrade) for item in listener.heard)
+    await listener.close()
+
+
+async def test_rules_and_the_accounts_own_fees_are_read_and_a_halt_is_seen(coinbase: SimulatedExchange) -> None:
+    feed = open_feed("binance", coinbase.settings(kind="coinbase"), SystemClock())
+    found = {each.symbol: each for each in await feed.instruments()}
+    bitcoin = found["BTC/USDT"]
+    assert (bitcoin.tick, bitcoin.step, bitcoin.min_notional) == (Decimal("0.01"), Decimal("0.00001"), Decimal(5))
+    assert (bitcoin.maker_fee, bitcoin.taker_fee, bitcoin.tradable) == (MAKER, TAKER, True)
+    await coinbase.fault("halt", symbol="BTCUSDT", duration_ms=None)
+    found = {each.symbol: each for each in await feed.instruments()}
+    assert (found["BTC/USDT"].tradable, found["ETH/USDT"].tradable) == (False, True)
+    await coinbase.fault("delisting", symbol="BTCUSDT", duration_ms=None)
+    found = {each.symbol: each for each in await feed.instruments()}
+    assert (found["BTC/USDT"].tradable, found["ETH/USDT"].tradable) == (False, True)
+    await feed.close()
