@@ -50,6 +50,7 @@ def demo(
     kills = _kills(kill or [])
     length = seconds if seconds is not None else None if tape else 60.0
     script = Script(read_folder(portfolios or PORTFOLIOS), length, kills)
+    _require_recordings(tape or [])
     market = MarketChoice(
         tapes=tuple(tape or ()), seed=seed, speed=speed, volatility=volatility, faults_seed=faults_seed
     )
@@ -95,6 +96,23 @@ def _played(home: Path, market: "MarketChoice", script: "Script") -> "Summary":
             return asyncio.run(Play(stage, script, show.progress, lambda settings: replayed(settings)[1]).run())
         finally:
             stage.stop()
+
+
+def _require_recordings(tapes: list[Path]) -> None:
+    """Refuse tapes that a demo's few minutes and portfolios in USDT are not for."""
+    if not tapes:
+        return
+    from trimtab.exchange.tape_file import TapeError
+    from trimtab.exchange.tapes import KINDS, by_kind
+
+    try:
+        kinds = by_kind(tapes)
+    except TapeError as error:
+        raise typer.BadParameter(str(error), param_hint="--tape") from error
+    for kind, paths in kinds.items():
+        if kind != "recording":
+            allowed = f"allowed: {KINDS['recording']}; `trimtab exchange` plays the others"
+            raise typer.BadParameter(f"{paths[0]}: {KINDS[kind]}; {allowed}", param_hint="--tape")
 
 
 def _kills(names: list[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from trimtab.exchange.command import UsageError, run
 def exchange(
     journal: Annotated[Path, typer.Option(help="Journal to write; must not exist yet or be empty.")],
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes any free one.", min=0, max=65535)] = 0,
-    tape: Annotated[list[Path] | None, typer.Option(help="Recording or folder of recordings; may repeat.")] = None,
+    tape: Annotated[list[Path] | None, typer.Option(help="Recording, bars, or folder of them; may repeat.")] = None,
     synthetic: Annotated[int | None, typer.Option(help="Seed of a synthetic market.", min=0)] = None,
     speed: Annotated[float, typer.Option(help="Market seconds a second.")] = 1.0,
     accounts: Annotated[Path | None, typer.Option(help="JSON file with accounts; without it one, demo.")] = None,
@@ -21,6 +21,7 @@ def exchange(
         int | None, typer.Option(help="Market time at the start (synthetic); else now.", min=0, max=2**52)
     ] = None,
     faults_seed: Annotated[int | None, typer.Option(help="Misbehave on the schedule of this seed.")] = None,
+    bars_seed: Annotated[int, typer.Option(help="Seed of the way through each bar (tapes of bars).", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[Path | None, typer.Option(help="Gets one JSON line with the port when ready.")] = None,
     ids_from_clock: Annotated[bool, typer.Option(help="Count orders and trades from the clock, not 1.")] = False,  # noqa: FBT002 - a flag
@@ -45,6 +46,7 @@ def exchange(
             host=host,
             ids_from_clock=ids_from_clock,
             dialect=dialect,
+            bars_seed=bars_seed,
         )
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)

@@ -19,9 +19,10 @@ from trimtab.exchange.faults import Faults
 from trimtab.exchange.instruments import DEFAULT_SYMBOLS
 from trimtab.exchange.journal import Journal, JournalError
 from trimtab.exchange.market import Market
-from trimtab.exchange.recorded import RecordedMarket, TapeError
 from trimtab.exchange.server import start
 from trimtab.exchange.synthetic import SyntheticMarket
+from trimtab.exchange.tape_file import TapeError
+from trimtab.exchange.tapes import open_tapes
 from trimtab.exchange.venue import Venue
 
 DIALECTS: Mapping[str, Callable[[], Dialect]] = {"binance": Binance, "coinbase": Coinbase}
@@ -35,7 +36,12 @@ class UsageError(Exception):
 
 
 def build_market(
-    tapes: Sequence[Path], seed: int | None, symbols: Sequence[str], volatility: float, epoch_us: int | None
+    tapes: Sequence[Path],
+    seed: int | None,
+    symbols: Sequence[str],
+    volatility: float,
+    epoch_us: int | None,
+    bars_seed: int = 0,
 ) -> Market:
     """The market the options ask for.
 
@@ -45,7 +51,7 @@ def build_market(
         raise UsageError("exactly one of --tape and --synthetic is needed")
     try:
         if seed is None:
-            return RecordedMarket(tapes, symbols)
+            return open_tapes(tapes, symbols, bars_seed)
         start_us = wall_us() if epoch_us is None else epoch_us
         return SyntheticMarket(seed, symbols or DEFAULT_SYMBOLS, volatility=volatility, start_us=start_us)
     except (TapeError, ValueError) as error:
@@ -84,6 +90,7 @@ def run(
     host: str = "127.0.0.1",
     ids_from_clock: bool = False,
     dialect: str = "binance",
+    bars_seed: int = 0,
 ) -> None:
     """Run the exchange until SIGINT or SIGTERM. Prints (and writes to `ready_file`) one JSON line with its port.
 
@@ -94,7 +101,7 @@ def run(
             raise UsageError(f"{option} {value:g}: must be above 0 and at most {most:g}")
     if dialect not in DIALECTS:
         raise UsageError(f"--dialect {dialect}: must be one of {', '.join(DIALECTS)}")
-    market = build_market(tapes, synthetic, symbols, volatility, epoch_us)
+    market = build_market(tapes, synthetic, symbols, volatility, epoch_us, bars_seed)
     spoken = DIALECTS[dialect]()
     terms = read_accounts(accounts, spoken)
     clock = MarketClock(market.start_us, speed, paused=paused)
@@ -128,6 +135,8 @@ async def _serve(
         serving = await start(venue, market, address, fault_seed, dialect)
     except OSError as error:
         raise UsageError(f"--host {address[0]} --port {address[1]}: {error.strerror}") from error
+    except TapeError as error:
+        raise UsageError(str(error)) from error
     told = {"port": serving.port, "symbols": sorted(market.instruments), "market_us": market.start_us}
     ready = orjson.dumps(told).decode()
     if ready_file is not None:

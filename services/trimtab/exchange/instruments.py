@@ -45,7 +45,7 @@ class Instrument:
 CASH = "USDT"
 """What prices and depths of the synthetic market come from; a pair without it is priced by its two pairs with it."""
 
-_QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
+QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 
 _RULES: dict[str, tuple[str, str, str, str]] = {
     # base: tick, step, largest market order, price at the start of a synthetic market
@@ -78,10 +78,10 @@ def split(symbol: str) -> tuple[str, str]:
 
     Raises ValueError if it ends in no known quote asset.
     """
-    for quote in _QUOTES:
+    for quote in QUOTES:
         if symbol.endswith(quote) and len(symbol) > len(quote):
             return symbol[: -len(quote)], quote
-    raise ValueError(f"symbol {symbol}: no known quote asset at its end; allowed: {', '.join(_QUOTES)}")
+    raise ValueError(f"symbol {symbol}: no known quote asset at its end; allowed: {', '.join(QUOTES)}")
 
 
 def listed(symbol: str) -> Instrument | None:
@@ -94,6 +94,11 @@ def listed(symbol: str) -> Instrument | None:
         return None
     tick, step, market = map(Decimal, _RULES[base][:3])
     return Instrument(symbol, base, quote, tick, step, max_market_quantity=market)
+
+
+def known(base: str, quote: str) -> Instrument | None:
+    """The rules of a pair by its assets, whatever they are: those of its listed symbol, or None."""
+    return listed(f"{base}{quote}") if quote in QUOTES else None
 
 
 def start_price(symbol: str) -> Decimal:
@@ -112,7 +117,8 @@ def start_worth(asset: str) -> Decimal:
     return Decimal(1) if asset == CASH else Decimal(_RULES[asset][3])
 
 
-def _finest(values: Iterable[Decimal]) -> Decimal:
+def finest(values: Iterable[Decimal]) -> Decimal:
+    """The largest power of ten, 1 at most, that all values are multiples of."""
     exponent = 0
     for value in values:
         found = value.normalize().as_tuple().exponent
@@ -124,4 +130,4 @@ def _finest(values: Iterable[Decimal]) -> Decimal:
 def inferred(symbol: str, prices: Iterable[Decimal], quantities: Iterable[Decimal]) -> Instrument:
     """Rules for a recorded symbol that is not listed: the finest price and quantity seen are its tick and step."""
     base, quote = split(symbol)
-    return Instrument(symbol, base, quote, _finest(prices), _finest(quantities))
+    return Instrument(symbol, base, quote, finest(prices), finest(quantities))

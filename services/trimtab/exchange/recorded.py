@@ -19,19 +19,16 @@ from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import orjson
 
 from trimtab.exchange.instruments import Instrument, inferred, listed
 from trimtab.exchange.market import DepthUpdate, Level, MarketEvent, Quote, Snapshot, Trade
+from trimtab.exchange.tape_file import TapeError, opened
 
 _HEAD_LINES_MAX = 100_000
 _DATA = b'"data":'
-
-
-class TapeError(Exception):
-    """A recording that cannot be played; the message names the file, what was found and what is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +41,12 @@ class _File:
     instrument: Instrument
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
-
-
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Receive time (us) and JSON of each line.
 
     Raises TapeError at a line of another form, and at a file that is cut off.
     """
-    with _open(path) as stream:
+    with opened(path) as stream:
         try:
             for number, line in enumerate(stream, 1):
                 time, space, payload = line.partition(b" ")
@@ -99,26 +92,15 @@ def _survey(path: Path) -> _File:
     raise TapeError(f"{path}: no REST depth answer in its first {_HEAD_LINES_MAX} lines; a book cannot begin")
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.exists():
-        raise TapeError(f"{path}: no such file or folder")
-    found = sorted(p for p in path.iterdir() if p.suffix == ".gz")
-    if not found:
-        raise TapeError(f"{path}: no .gz recording in this folder")
-    return found
-
-
 class RecordedMarket:
-    """Recordings as one market. `tapes` are files or folders; `symbols` narrows them down.
+    """Recordings as one market, of a file each; `symbols` narrows them down.
 
     Raises TapeError for a recording that cannot be played.
     """
 
-    def __init__(self, tapes: Iterable[Path], symbols: Iterable[str] = ()) -> None:
+    def __init__(self, paths: Iterable[Path], symbols: Iterable[str] = ()) -> None:
         wanted = frozenset(symbols)
-        files = [_survey(path) for tape in tapes for path in _files(tape)]
+        files = [_survey(path) for path in paths]
         self._by_symbol: dict[str, list[_File]] = {}
         for file in sorted(files, key=attrgetter("first_us")):
             if not wanted or file.symbol in wanted:
@@ -139,6 +121,12 @@ class RecordedMarket:
     def start_us(self) -> int:
         """Where every symbol has its book. What was recorded before is due at once."""
         return max(files[0].snapshot_us for files in self._by_symbol.values()) + self._skew_us
+
+    @cached_property
+    def end_us(self) -> int:
+        """When the last line was received. It is found by reading everything."""
+        files = [file for own in self._by_symbol.values() for file in own]
+        return max(time_us for file in files for time_us, _ in _lines(file.path)) + self._skew_us
 
     def events(self) -> Iterator[MarketEvent]:
         """All events of all symbols in the order of their receive times."""

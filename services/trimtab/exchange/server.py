@@ -17,8 +17,8 @@ from trimtab.exchange.market import Market, MarketEvent
 from trimtab.exchange.misconduct import Misconduct
 from trimtab.exchange.mishaps import Mishaps
 from trimtab.exchange.protocol import Serving, listen
-from trimtab.exchange.recorded import TapeError
 from trimtab.exchange.schedule import schedule
+from trimtab.exchange.tape_file import TapeError
 from trimtab.exchange.venue import Venue
 
 _BATCH = 200  # events before other tasks get their turn
@@ -111,7 +111,7 @@ async def start(
 ) -> Serving:
     """Serve on (host, port; 0: any free one) from now on, in Binance's dialect unless another is named.
 
-    Raises OSError if the port is taken.
+    Raises OSError if the port is taken, TapeError if the market has no good beginning.
     """
     spoken = dialect or Binance()
     server = _Server(venue, market, spoken, fault_seed)

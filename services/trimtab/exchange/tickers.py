@@ -10,6 +10,8 @@ from trimtab.exchange.market import Snapshot, Trade
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
+_MINUTES_KEPT = 7 * DAY_US // MINUTE_US
+_MINUTES_OVER = DAY_US // MINUTE_US  # how many more there may be before the oldest are dropped, all at once
 
 INTERVALS_US: Mapping[str, int] = {
     interval: minutes * MINUTE_US
@@ -55,7 +57,7 @@ class Candle:
 
 
 class Tape:
-    """One symbol's minutes, without a hole from its first moment on."""
+    """One symbol's minutes, without a hole from its first moment on, or from seven days ago."""
 
     def __init__(self) -> None:
         self._minutes: list[Candle] = []
@@ -114,13 +116,16 @@ class Tape:
 
     def day(self, now_us: int) -> Candle | None:
         """The last 24 hours as one candle; None before the first event."""
-        return total([m for m in self._minutes if m.open_us > now_us - DAY_US])
+        latest = self._minutes[-(DAY_US // MINUTE_US) :]
+        return total([minute for minute in latest if minute.open_us > now_us - DAY_US])
 
     def _extend(self, end_us: int) -> None:
         """Minutes without trades, up to (not including) `end_us`."""
         while self._minutes and self._minutes[-1].open_us + MINUTE_US < end_us:
             close = self._minutes[-1].close
             self._minutes.append(Candle(self._minutes[-1].open_us + MINUTE_US, close, close, close, close))
+        if len(self._minutes) > _MINUTES_KEPT + _MINUTES_OVER:
+            del self._minutes[:-_MINUTES_KEPT]
 
 
 def total(candles: Sequence[Candle]) -> Candle | None:

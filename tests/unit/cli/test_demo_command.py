@@ -119,6 +119,27 @@ def test_a_variable_that_would_lead_the_processes_astray_is_refused(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.usefixtures("nothing_starts")
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("date,open,high,low,close,volume\n", "tape: bars (Parquet"),
+        ("type,product_id,time,bids,asks,changes,side,price,size,trade_id\n", "tape: Coinbase level-2 recordings"),
+        ("neither\n", "tape:1: 'neither'; needed: one of raw Binance recordings"),
+    ],
+)
+def test_a_tape_that_a_demo_does_not_play_is_refused(content: str, found: str, tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "tape").write_text(content)
+
+    shown = demo("--tape", str(tmp_path / "tape"))
+
+    assert shown.exit_code == 2
+    assert shown.stderr.count("\n") == 1
+    assert found in shown.stderr
+    assert "raw Binance recordings" in shown.stderr
+    assert list(temporary.iterdir()) == []
+
+
 class Acted:
     """Stands in for a run of a minute."""
 

@@ -53,3 +53,17 @@ def test_the_day_forgets_what_is_older() -> None:
     day = tape.day(DAY_US + MINUTE_US)
     assert day is not None
     assert (day.trades, day.close, day.last_quantity) == (1, D(50), D(1))
+
+
+def test_minutes_older_than_a_week_are_dropped_and_the_rest_is_whole() -> None:
+    tape = Tape()
+    days = 30
+    for hour in range(24 * days):
+        tape.trade(trade(hour * 60 * MINUTE_US, 100 + hour % 7, identity=hour))
+    candles = tape.candles(60 * MINUTE_US, 24 * days * 60 * MINUTE_US)
+
+    assert 7 * 24 <= len(candles) <= 8 * 24 + 2
+    assert [c.open_us for c in candles[1:-1]] == [
+        h * 60 * MINUTE_US for h in range(24 * days - len(candles) + 2, 24 * days)
+    ]
+    assert all(candle.trades == 1 for candle in candles[1:-1])

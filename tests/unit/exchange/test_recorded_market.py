@@ -10,18 +10,20 @@ import pytest
 
 from trimtab.exchange.book import Book
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Quote, Snapshot, Trade
-from trimtab.exchange.recorded import RecordedMarket, TapeError
+from trimtab.exchange.recorded import RecordedMarket
+from trimtab.exchange.tape_file import TapeError
 
 RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "data" / "hftbacktest"
 SKEW_US = 1_272_000
 
 
 @pytest.fixture
-def recordings() -> Path:
-    for name in ("btcusdt_20240808.gz", "ethusdt_20240808.gz"):
-        if not (RECORDINGS / name).exists():
-            pytest.skip(f"needs ../shared/data/hftbacktest/{name}, which is not there")
-    return RECORDINGS
+def recordings() -> list[Path]:
+    found = [RECORDINGS / name for name in ("btcusdt_20240808.gz", "ethusdt_20240808.gz")]
+    for path in found:
+        if not path.exists():
+            pytest.skip(f"needs ../shared/data/hftbacktest/{path.name}, which is not there")
+    return found
 
 
 class Recorder:
@@ -104,7 +106,7 @@ def test_files_of_one_symbol_follow_one_another_in_the_order_of_their_times(tmp_
     third.depth(56, 60)
     for name, tape in (("c.gz", first), ("a.gz", second), ("b.gz", third)):
         tape.write(tmp_path / name)
-    assert ids(RecordedMarket([tmp_path]).events()) == [
+    assert ids(RecordedMarket(sorted(tmp_path.iterdir())).events()) == [
         ("Snapshot", 4), ("DepthUpdate", 6),
         ("DepthUpdate", 8), ("DepthUpdate", 9),  # joins on: its snapshot is not needed
         ("Snapshot", 52), ("DepthUpdate", 55), ("DepthUpdate", 60),  # a hole before it: begins anew
@@ -150,11 +152,7 @@ def test_a_cut_off_gzip_file_is_refused_not_played_short(tmp_path: Path) -> None
         list(RecordedMarket([path]).events())
 
 
-def test_missing_files_and_symbols_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TapeError, match="no such file"):
-        RecordedMarket([tmp_path / "none"])
-    with pytest.raises(TapeError, match=r"no \.gz recording"):
-        RecordedMarket([tmp_path])
+def test_a_missing_symbol_is_named(tmp_path: Path) -> None:
     tape = Recorder("LTCUSDT", 1_000_000)
     tape.depth(1, 4)
     tape.snapshot(4)
@@ -162,9 +160,9 @@ def test_missing_files_and_symbols_are_named(tmp_path: Path) -> None:
         RecordedMarket([tape.write(tmp_path / "a.gz")], ["BTCUSDT"])
 
 
-def test_the_recorded_book_equals_every_best_quote_it_covers(recordings: Path) -> None:
+def test_the_recorded_book_equals_every_best_quote_it_covers(recordings: list[Path]) -> None:
     """The check of the data's README: after each update the best levels equal the last quote with u <= the update's."""
-    market = RecordedMarket([recordings])
+    market = RecordedMarket(recordings)
     assert sorted(market.instruments) == ["BTCUSDT", "ETHUSDT"]
     books = {symbol: Book() for symbol in market.instruments}
     pending: dict[str, list[Quote]] = {symbol: [] for symbol in market.instruments}
@@ -199,7 +197,7 @@ def test_the_recorded_book_equals_every_best_quote_it_covers(recordings: Path) -
     assert (len(books["ETHUSDT"].bids), len(books["ETHUSDT"].asks)) == (1195, 1158)
 
 
-def test_synthetic_frames_have_the_keys_of_recorded_ones(recordings: Path) -> None:
+def test_synthetic_frames_have_the_keys_of_recorded_ones(recordings: list[Path]) -> None:
     from trimtab.exchange import stream_messages  # noqa: PLC0415 - the only test here that looks at frames
     from trimtab.exchange.synthetic import SyntheticMarket  # noqa: PLC0415 - as above
 
@@ -215,5 +213,5 @@ def test_synthetic_frames_have_the_keys_of_recorded_ones(recordings: Path) -> No
                 break
         return found
 
-    recorded = shapes(RecordedMarket([recordings]).events())
+    recorded = shapes(RecordedMarket(recordings).events())
     assert shapes(SyntheticMarket(1).events()) == recorded
