@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from exchange_process import Running, client, control, running, until
+from exchange_process import Running, client, coinbase_client, control, running, until
 
 D = Decimal
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -113,6 +113,28 @@ async def test_ccxt_trades_on_a_level_2_recording(tmp_path: Path) -> None:
             await ann.load_markets()
             assert list(ann.markets) == ["BTC/USD"]
             await sell_now_and_later(exchange, ann, "BTC/USD", "100.09")
+        finally:
+            await ann.close()
+
+
+async def test_in_coinbases_own_dialect_it_is_the_recorded_product_again(tmp_path: Path) -> None:
+    options = ("--dialect", "coinbase", "--speed", "0.5", "--paused")
+    with running(tmp_path, "--tape", str(level2(tmp_path)), *options) as exchange:
+        ann = coinbase_client(exchange)
+        try:
+            await ann.load_markets()
+            assert [market["id"] for market in ann.markets.values()] == ["BTC-USD"]
+            asks = (await ann.fetch_order_book("BTC/USD"))["asks"]
+            assert D(str(asks[0][0])) == D("100.15")
+            waiting = await ann.create_order("BTC/USD", "limit", "sell", "0.1", "100.09", {"postOnly": True})
+            await control(exchange, "POST", "resume")
+
+            async def filled() -> bool:
+                return bool((await ann.fetch_order(waiting["id"], "BTC/USD"))["status"] == "closed")
+
+            await until(filled, "the order that waited to be filled by the tape")
+            (trade,) = await ann.fetch_my_trades("BTC/USD")
+            assert (D(trade["price"]), trade["takerOrMaker"]) == (D("100.09"), "maker")
         finally:
             await ann.close()
 

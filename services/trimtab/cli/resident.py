@@ -21,6 +21,7 @@ from trimtab.cli.books import open_books, open_reports
 from trimtab.demo.stage import MarketChoice, Stage
 from trimtab.domain.errors import TrimtabError
 from trimtab.embedded.cache import write_whole
+from trimtab.embedded.errors import RefusedConfigurationError
 from trimtab.embedded.events import Journal, ignore
 from trimtab.exits import exit_code
 from trimtab.settings import Settings
@@ -68,8 +69,11 @@ def live(folder: Path, market: MarketChoice) -> None:
 
 def _start(stage: Stage) -> None:
     sim = stage.start_exchange()  # first: a tape that does not hold is said at once
+    symbols = sorted(sim.prices())
+    instruments = [f"{symbol.removesuffix('USDT')}/USDT" for symbol in symbols if symbol.endswith("USDT")]
+    if not instruments:
+        raise RefusedConfigurationError(f"--tape: found markets {', '.join(symbols)}; allowed: some in USDT")
     stage.start_stack()
-    instruments = sorted(f"{symbol.removesuffix('USDT')}/USDT" for symbol in sim.prices() if symbol.endswith("USDT"))
     kept = asyncio.run(_kept_balances(stage.settings()))
     stage.open_accounts({ACCOUNT: kept or BALANCES}, {})
     stage.write_settings(instruments)

@@ -70,10 +70,13 @@ def survey(path: Path) -> BarFile:
     tick = step = Decimal(1)
     for place, bar in bars(path):
         spans.add(place, bar.open_us)
-        tick = min(tick, finest((bar.open, bar.high, bar.low, bar.close)))
-        step = min(step, finest((bar.volume,)))
+        prices = (bar.open, bar.high, bar.low, bar.close)
+        if any(price % tick for price in prices):
+            tick = min(tick, finest(prices))
+        if bar.volume % step:
+            step = max(min(step, finest((bar.volume,))), MIN_UNIT)
     first_us, last_us, length_us = spans.result(path)
-    return BarFile(path, base, quote, first_us, last_us, length_us, tick, max(step, MIN_UNIT))
+    return BarFile(path, base, quote, first_us, last_us, length_us, tick, step)
 
 
 def bars(path: Path) -> Iterator[tuple[str, Bar]]:
