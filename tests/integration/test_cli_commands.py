@@ -13,9 +13,9 @@ from examples import messages
 from stack import Addresses
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
+from trimtab.adapters.kafka.reading import open_reading
 from trimtab.adapters.postgres.deploy import migration_state
 from trimtab.cli import apply as applying
-from trimtab.cli.reading import open_reading
 from trimtab.domain.orders import Liquidity
 from trimtab.messages import ChargedFee, Costs, Fill, Frame, FrameQuote, InstrumentRules, Targets
 from trimtab.settings import Settings

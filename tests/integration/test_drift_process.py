@@ -16,8 +16,7 @@ from drift_pipeline import BY_RISK, MovingMarket, Reading, Settling, drift_worke
 
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.kafka.producer import KafkaPublisher
-from trimtab.cli.evidence import Evidence
-from trimtab.cli.recorded import open_recorded
+from trimtab.adapters.kafka.recorded import open_recorded
 from trimtab.documents import parse_document
 from trimtab.domain.market import Market
 from trimtab.domain.portfolio import Portfolio
@@ -29,6 +28,7 @@ from trimtab.drift.targets import aimed, computed, counts, due_us, renewed
 from trimtab.frames import Feed
 from trimtab.messages import Costs, Fill, Signal, Targets
 from trimtab.ports.topics import Record, Stretch
+from trimtab.replay.evidence import Evidence
 from trimtab.replay.parity import Parity, Replay
 from trimtab.settings import DriftSettings, Settings
 from trimtab.topics import (

@@ -11,10 +11,10 @@ from trimtab.domain.errors import UnreachableError
 from trimtab.exits import DOES_NOT_HOLD
 
 if TYPE_CHECKING:
-    from trimtab.cli.basis import Past
-    from trimtab.cli.moment import Moment
-    from trimtab.cli.recorded import Recorded
-    from trimtab.cli.verdict import Verdict
+    from trimtab.ports.recorded import Recorded
+    from trimtab.replay.basis import Past
+    from trimtab.replay.moment import Moment
+    from trimtab.replay.verdict import Verdict
     from trimtab.settings import Settings
 
 _LAST = "10m"
@@ -47,7 +47,7 @@ def explain(
 
     Where a signal was published, it is decided again on the inputs it cites; exit code 1 if it does not come out equal.
     """
-    from trimtab.cli.recorded import open_recorded
+    from trimtab.adapters.kafka.recorded import open_recorded
     from trimtab.cli.when import frame_or_time, span_us
 
     if signal is not None and (at is not None or holds):
@@ -65,8 +65,8 @@ def explain(
 
 
 def _known(recorded: "Recorded", portfolio: str) -> "Past":
-    from trimtab.cli.basis import past_of
     from trimtab.cli.known import UnknownNameError
+    from trimtab.replay.basis import past_of
 
     past, names = past_of(recorded, portfolio)
     if not past.known:
@@ -77,7 +77,7 @@ def _known(recorded: "Recorded", portfolio: str) -> "Past":
 def _verdict(
     recorded: "Recorded", settings: "Settings", past: "Past", portfolio: str, asked: _Asked, signal: str | None
 ) -> "Verdict":
-    from trimtab.cli import verdict
+    from trimtab.replay import verdict
 
     if signal is not None:
         return verdict.of_signal(recorded, settings.drift, portfolio, signal)
@@ -89,8 +89,8 @@ def _verdict(
 
 def _moment(recorded: "Recorded", settings: "Settings", asked: _Asked) -> "Moment":
     """Return the frame that is asked for; the newest one if none is."""
-    from trimtab.cli.charges import Charges
-    from trimtab.cli.moment import Moments
+    from trimtab.replay.charges import Charges
+    from trimtab.replay.moment import Moments
 
     charges, (offset, time_us) = Charges(recorded), asked
     moments = Moments(recorded, charges.newest if asked == (None, None) else charges.at)
@@ -130,9 +130,10 @@ def _show_holds(
     *,
     as_json: bool,
 ) -> None:
-    from trimtab.cli.holds import counted
+    from trimtab.cli.progress import frames_bar
+    from trimtab.replay.holds import counted
 
-    holds = counted(recorded, settings.drift, past, portfolio, _moment(recorded, settings, asked), span)
+    holds = counted(recorded, settings.drift, past, portfolio, _moment(recorded, settings, asked), span, frames_bar)
     columns = ("outcome", "reason", "full frames", "share", "last frame", "meaning")
     cells = [
         (each.outcome, each.reason, each.frames, each.share, each.last_frame, each.meaning) for each in holds.outcomes

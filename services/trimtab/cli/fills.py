@@ -29,7 +29,7 @@ def fills(
     as_json: Json = False,
 ) -> None:
     """Show the last fills, oldest first."""
-    from trimtab.cli.reading import open_reading
+    from trimtab.adapters.kafka.reading import open_reading
     from trimtab.topics import EXECUTION_FILLS
 
     settings = started()
@@ -52,8 +52,8 @@ def fills(
 
 def _require(portfolio: str, settings: "Settings") -> None:
     """Raise UnknownNameError for a name that nobody has; a portfolio that has not traded yet is no error."""
+    from trimtab.adapters.kafka.reading import open_reading
     from trimtab.cli.known import published_state
-    from trimtab.cli.reading import open_reading
 
     with open_reading(settings) as reading:  # the other one stands where the fills go on
         published_state(reading, portfolio)

@@ -8,8 +8,8 @@ from trimtab.domain.errors import TrimtabError
 from trimtab.exits import MISCONFIGURED
 
 if TYPE_CHECKING:
+    from trimtab.adapters.kafka.reading import Reading
     from trimtab.adapters.postgres.reports import Reports
-    from trimtab.cli.reading import Reading
     from trimtab.messages import PortfolioState, Targets
     from trimtab.ports.topics import Record
 

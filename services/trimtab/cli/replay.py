@@ -10,7 +10,7 @@ from trimtab.cli.start import started
 from trimtab.exits import DOES_NOT_HOLD
 
 if TYPE_CHECKING:
-    from trimtab.cli.evidence import Asked
+    from trimtab.replay.evidence import Asked
     from trimtab.replay.parity import Parity
     from trimtab.replay.session import Session
     from trimtab.settings import Settings
@@ -58,10 +58,10 @@ def replayed(
         GoneError: if a frame of the span is not kept.
 
     """
-    from trimtab.cli.evidence import Evidence
+    from trimtab.adapters.kafka.recorded import open_recorded
     from trimtab.cli.progress import frames_bar
-    from trimtab.cli.recorded import open_recorded
     from trimtab.documents import parse_document
+    from trimtab.replay.evidence import Evidence
     from trimtab.replay.parity import Replay
 
     with open_recorded(settings) as recorded, open_recorded(settings) as beside:

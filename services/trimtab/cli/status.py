@@ -71,8 +71,8 @@ def _computed(settings: "Settings", found: "Sequence[PortfolioStatus]") -> "Mapp
     """Return the computed targets by portfolio, read only if a portfolio has such; None if they cannot be read."""
     if not any(_has_method(each) for each in found):
         return {}
+    from trimtab.adapters.kafka.reading import open_reading
     from trimtab.cli.known import computed_targets
-    from trimtab.cli.reading import open_reading
 
     try:
         with open_reading(settings) as reading:

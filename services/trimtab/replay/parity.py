@@ -14,8 +14,9 @@ from trimtab.domain.errors import TrimtabError
 from trimtab.drift.portfolios import ParseDocument
 from trimtab.messages import Frame, JournalEntry, Signal
 from trimtab.ports.topics import Record
+from trimtab.replay.errors import GoneError
 from trimtab.replay.session import Published, Session
-from trimtab.replay.worker import GoneError, Worker
+from trimtab.replay.worker import Worker
 from trimtab.settings import DriftSettings
 
 Encode = Callable[[Signal], bytes]

@@ -6,21 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from trimtab.domain.errors import InvalidValueError, TrimtabError
+from trimtab.domain.errors import InvalidValueError
 from trimtab.drift.deciding import Deciding
 from trimtab.drift.journal import NOWHERE
 from trimtab.drift.portfolios import Entry, ParseDocument, Portfolios
 from trimtab.journal_rows import AppliedState
 from trimtab.messages import Frame, JournalEntry, Signal
 from trimtab.ports.topics import Record
+from trimtab.replay.errors import GoneError
 from trimtab.replay.session import Session
 from trimtab.settings import DriftSettings
 
 R = TypeVar("R")
-
-
-class GoneError(TrimtabError):
-    """The journal names a record that its topic does not have; the message says which."""
 
 
 @dataclass(slots=True)

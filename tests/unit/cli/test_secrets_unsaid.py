@@ -101,7 +101,7 @@ def test_a_fault_of_trimtab_itself_is_one_line_without_secrets(tmp_path: Path, m
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"no idea what\n{SECRET} is")
 
-    monkeypatch.setattr("trimtab.cli.reading.load_codec", broken)
+    monkeypatch.setattr("trimtab.adapters.kafka.reading.load_codec", broken)
     shown = CliRunner().invoke(app, ["fills"], env={"TRIMTAB_SETTINGS": file})
     deep = CliRunner().invoke(app, ["fills"], env={"TRIMTAB_SETTINGS": file, "TRIMTAB_LOG__LEVEL": "debug"})
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from trimtab.cli.charges import cited_costs
-from trimtab.cli.moment import GoneError, Moment, Moments
-from trimtab.cli.recorded import History, Recorded, Stamped
 from trimtab.documents import parse_document
 from trimtab.domain.portfolio import Portfolio
 from trimtab.drift.decision import NO_RISK_OFFSET, Decision, decide
 from trimtab.drift.targets import NO_OFFSET, aimed, counts
 from trimtab.messages import PortfolioState, Risk, Signal, Targets
+from trimtab.ports.recorded import History, Recorded, Stamped
 from trimtab.ports.topics import M, Record
+from trimtab.replay.charges import cited_costs
+from trimtab.replay.errors import GoneError
+from trimtab.replay.moment import Moment, Moments
 from trimtab.settings import DriftSettings
 from trimtab.topics import MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
 

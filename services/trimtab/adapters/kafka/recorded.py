@@ -1,18 +1,17 @@
-"""Topics as they are kept: records by offset, by key and by time, with what their writer stamped on them."""
+"""Recorded topics where they are: on the broker."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Generic
 
 import stamina
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from trimtab.adapters.avro import Codec, UndecodableError
-from trimtab.cli.reading import open_consumer, read_codec
+from trimtab.adapters.kafka.reading import open_consumer, read_codec
 from trimtab.domain.errors import UnreachableError
 from trimtab.messages import Message
+from trimtab.ports.recorded import History, Stamped
 from trimtab.ports.topics import M, Record
 from trimtab.settings import Settings
 from trimtab.topics import Topic
@@ -23,47 +22,8 @@ _SILENT_POLLS_MAX = 50  # in a row, before records that the broker says it has a
 _BATCH_RECORDS_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped(Generic[M]):
-    """A record, its bytes, and the time its writer stamped on it: milliseconds UTC of the wall clock."""
-
-    record: Record[M]
-    recorded_ms: int
-    value: bytes
-
-    @property
-    def message(self) -> M:
-        """The decoded message."""
-        return self.record.message
-
-
-@dataclass(frozen=True, slots=True)
-class History(Generic[M]):
-    """What a topic keeps of one key, in the order of its offsets.
-
-    Attributes:
-        records: those that can be decoded.
-        hole: the first offset that the key's partition does not have any more; None if nothing was ever taken away.
-        keys: every key that came by.
-
-    """
-
-    records: tuple[Stamped[M], ...]
-    hole: int | None
-    keys: frozenset[str]
-
-    @property
-    def beheaded(self) -> bool:
-        """Whether records before the first one may have been compacted away."""
-        return self.hole is not None and bool(self.records) and self.hole < self.records[0].record.offset
-
-
-class Recorded:
-    """Reads in no group and commits nothing. Records that cannot be decoded are left out: their readers bury them.
-
-    What a topic has is asked once, so that all answers are of one time. Every method raises UnreachableError if the
-    broker does not answer. Whoever iterates over `span` reads nothing else meanwhile: one consumer reads.
-    """
+class RecordedTopics:
+    """`trimtab.ports.recorded` on a broker; in no group, and nothing is committed. One consumer reads."""
 
     def __init__(self, consumer: Consumer, asking: Consumer, codec: Codec, settings: Settings) -> None:
         """`asking` is another consumer: an answer about offsets would wait for the fetch that `consumer` has out."""
@@ -203,7 +163,7 @@ def _place(raw: KafkaMessage) -> tuple[int, int]:
 
 
 @contextmanager
-def open_recorded(settings: Settings) -> Iterator[Recorded]:
+def open_recorded(settings: Settings) -> Iterator[RecordedTopics]:
     """Open Kafka and the registry for looking back.
 
     Raises:
@@ -212,4 +172,4 @@ def open_recorded(settings: Settings) -> Iterator[Recorded]:
     """
     codec = read_codec(settings)
     with open_consumer(settings) as consumer, open_consumer(settings) as asking:
-        yield Recorded(consumer, asking, codec, settings)
+        yield RecordedTopics(consumer, asking, codec, settings)

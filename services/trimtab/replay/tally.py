@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trimtab.cli.basis import Basis, Past
-from trimtab.cli.moment import Moment
 from trimtab.domain.amounts import CONTEXT, quantise
 from trimtab.drift.decision import Hold, Subject, judge, prepare
 from trimtab.drift.reasons import MEANINGS, Reason
 from trimtab.messages import Signal
+from trimtab.replay.basis import Basis, Past
+from trimtab.replay.moment import Moment
 from trimtab.settings import DriftSettings
 
 SIGNAL, HOLD, WAIT, TRADE = "signal", "hold", "wait", "trade"

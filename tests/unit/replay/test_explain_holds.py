@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from past_worlds import METHOD, SETTINGS, World
 
-from trimtab.cli.holds import Holds, counted
-from trimtab.cli.moment import GoneError
 from trimtab.drift.reasons import MEANINGS, Reason
+from trimtab.replay.errors import GoneError
+from trimtab.replay.holds import Holds, counted
 
 SECOND_US = 1_000_000
 

@@ -1,10 +1,10 @@
 """Which refit costs counted at a full frame: costs count from one full frame to the next."""
 
-from trimtab.cli.moment import GoneError
-from trimtab.cli.recorded import Recorded, Stamped
 from trimtab.drift.refit import NO_OFFSET, counts
 from trimtab.messages import Costs, Frame
+from trimtab.ports.recorded import Recorded, Stamped
 from trimtab.ports.topics import Record
+from trimtab.replay.errors import GoneError
 from trimtab.topics import MARKET_COSTS
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trimtab.cli.basis import Basis
-from trimtab.cli.moment import GoneError, Moments
-from trimtab.cli.recorded import Recorded
 from trimtab.documents import parse_document
 from trimtab.domain.errors import UnreachableError
 from trimtab.drift.decision import NO_RISK_OFFSET
 from trimtab.drift.targets import NO_OFFSET, aimed
 from trimtab.messages import PortfolioState, Signal
+from trimtab.ports.recorded import Recorded
 from trimtab.ports.topics import M, Record
+from trimtab.replay.basis import Basis
+from trimtab.replay.errors import GoneError
+from trimtab.replay.moment import Moments
 from trimtab.replay.session import Published, Session
 from trimtab.settings import DriftSettings
 from trimtab.topics import (

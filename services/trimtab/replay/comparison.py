@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from trimtab.cli.moment import GoneError, Moment
-from trimtab.cli.recorded import Recorded, Stamped
 from trimtab.domain.amounts import plain
 from trimtab.drift.decision import Decision, Hold
 from trimtab.drift.explanation import Row
 from trimtab.messages import Signal
+from trimtab.ports.recorded import Recorded, Stamped
+from trimtab.replay.errors import GoneError
+from trimtab.replay.moment import Moment
 from trimtab.topics import REBALANCE_SIGNALS
 
 # How far the clocks of two writers may be apart for a frame's signals to be found.

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from trimtab.cli.recorded import History, Recorded, Stamped
 from trimtab.messages import Message
+from trimtab.ports.recorded import History, Recorded, Stamped
 from trimtab.ports.topics import Record
 from trimtab.topics import MARKET_FRAMES, Topic, topic_of
 
@@ -48,6 +48,12 @@ class Topics(Recorded):
             if start <= offset < end:
                 self.reads += topic is MARKET_FRAMES
                 yield each
+
+    def whole(self, topic: Topic[Any]) -> Iterator[Stamped[Any]]:
+        return (each for _, each in self._all(topic))
+
+    def at(self, topic: Topic[Any], offset: int) -> Stamped[Any] | None:
+        return next(self.span(topic, offset, offset + 1), None)
 
     def history(self, topic: Topic[Any], key: str, since_ms: int | None = None) -> History[Any]:
         rows = [each for _, each in self._all(topic) if since_ms is None or each.recorded_ms >= since_ms]

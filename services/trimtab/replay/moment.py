@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from trimtab.cli.recorded import Recorded, Stamped
-from trimtab.domain.errors import InvalidValueError, TrimtabError
+from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.market import Market
 from trimtab.drift.explanation import time_text
 from trimtab.frames import Feed
 from trimtab.messages import Costs, Frame
+from trimtab.ports.recorded import Recorded, Stamped
 from trimtab.ports.topics import Record
+from trimtab.replay.errors import GoneError
 from trimtab.topics import MARKET_FRAMES
 
 # A full frame comes every second, and at most a hundred others; where they are rarer, more is read.
@@ -18,10 +19,6 @@ _WIDER = 10
 
 
 CostsAt = Callable[[Stamped[Frame]], Record[Costs] | None]
-
-
-class GoneError(TrimtabError):
-    """What an explanation needs is not on its topic: not any more, not yet, or never; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from past_worlds import World
 
 from trimtab.adapters.avro import UndecodableError
-from trimtab.cli import recorded as module
-from trimtab.cli.recorded import Recorded
+from trimtab.adapters.kafka import recorded as module
+from trimtab.adapters.kafka.recorded import RecordedTopics
 from trimtab.domain.errors import UnreachableError
 from trimtab.messages import Message, PortfolioState
 from trimtab.settings import KafkaSettings
@@ -85,11 +85,11 @@ class Reader:
         return FIRST
 
 
-def recorded(client: Client) -> Recorded:
+def recorded(client: Client) -> RecordedTopics:
     settings: Any = SimpleNamespace(kafka=KafkaSettings(bootstrap_servers="kafka:1", topic_prefix="t."))
     reader: Any = Reader()
     one: Any = client
-    return Recorded(one, one, reader, settings)
+    return RecordedTopics(one, one, reader, settings)
 
 
 def test_one_keys_records_are_found_among_others_and_holes_are_noticed() -> None:

@@ -3,10 +3,11 @@
 import pytest
 from past_worlds import METHOD, SETTINGS, START_US, World
 
-from trimtab.cli.charges import Charges
-from trimtab.cli.comparison import Difference
-from trimtab.cli.moment import GoneError, Moments
-from trimtab.cli.verdict import of_signal
+from trimtab.replay.charges import Charges
+from trimtab.replay.comparison import Difference
+from trimtab.replay.errors import GoneError
+from trimtab.replay.moment import Moments
+from trimtab.replay.verdict import of_signal
 from trimtab.topics import (
     MARKET_COSTS,
     MARKET_FRAMES,

@@ -5,10 +5,6 @@ from decimal import Decimal
 
 from recorded_topics import Topics
 
-from trimtab.cli.basis import Past, past_of
-from trimtab.cli.charges import Charges
-from trimtab.cli.moment import Moment, Moments
-from trimtab.cli.verdict import Verdict, as_of
 from trimtab.cost_rows import ChargedFee
 from trimtab.domain.orders import Liquidity
 from trimtab.messages import (
@@ -21,6 +17,10 @@ from trimtab.messages import (
     Risk,
     Targets,
 )
+from trimtab.replay.basis import Past, past_of
+from trimtab.replay.charges import Charges
+from trimtab.replay.moment import Moment, Moments
+from trimtab.replay.verdict import Verdict, as_of
 from trimtab.settings import DriftSettings
 
 D = Decimal

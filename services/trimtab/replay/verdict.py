@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trimtab.cli.basis import Basis, Past, cited
-from trimtab.cli.comparison import Comparison, compared, published_signal, signals_at
-from trimtab.cli.moment import Moment
-from trimtab.cli.recorded import Recorded, Stamped
 from trimtab.drift.aiming import explain_targets
 from trimtab.drift.decision import Decision
 from trimtab.drift.explanation import Row, explain, time_text
 from trimtab.drift.tariff import explain_costs
 from trimtab.messages import Signal
+from trimtab.ports.recorded import Recorded, Stamped
+from trimtab.replay.basis import Basis, Past, cited
+from trimtab.replay.comparison import Comparison, compared, published_signal, signals_at
+from trimtab.replay.moment import Moment
 from trimtab.settings import DriftSettings
 
 NOW, CITED, AS_OF = "now", "cited", "as_of"

@@ -1,20 +1,31 @@
 """How often a portfolio held, and for which reason: every full frame of a span is decided again from the topics.
 
 Drift counts its holds by reason for all of a worker's portfolios together; of one portfolio only its signals are
-recorded. What is shown here is therefore what the topics say it decided, see `trimtab.cli.basis`.
+recorded. What is shown here is therefore what the topics say it decided, see `trimtab.replay.basis`.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trimtab.cli.basis import Past
-from trimtab.cli.charges import Charges
-from trimtab.cli.moment import GoneError, Moment, Moments
-from trimtab.cli.progress import frames_bar
-from trimtab.cli.recorded import Recorded
-from trimtab.cli.tally import Outcome, Tally
+from trimtab.ports.recorded import Recorded
+from trimtab.replay.basis import Past
+from trimtab.replay.charges import Charges
+from trimtab.replay.errors import GoneError
+from trimtab.replay.moment import Moment, Moments
+from trimtab.replay.tally import Outcome, Tally
 from trimtab.settings import DriftSettings
 from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS
+
+OnFrame = Callable[[int], None]
+Bar = Callable[[int, int], AbstractContextManager[OnFrame]]
+"""Show how far the frames between two offsets are read."""
+
+
+def _unseen(_first: int, _last: int) -> AbstractContextManager[OnFrame]:
+    return nullcontext(lambda _: None)
+
 
 # No signal waits longer for its answer.
 _SIGNALS_BEFORE_MS = 2 * 86_400_000
@@ -42,7 +53,13 @@ class Holds:
 
 
 def counted(
-    recorded: Recorded, settings: DriftSettings, past: Past, portfolio_id: str, end: Moment, span_us: int
+    recorded: Recorded,
+    settings: DriftSettings,
+    past: Past,
+    portfolio_id: str,
+    end: Moment,
+    span_us: int,
+    bar: Bar = _unseen,
 ) -> Holds:
     """Decide at every full frame of the span of event time that ends with a frame.
 
@@ -60,7 +77,7 @@ def counted(
     since = recorded.history(REBALANCE_SIGNALS, portfolio_id, first.recorded_ms - _SIGNALS_BEFORE_MS).records
     signals = {each.message.signal_id: each.message for each in since}
     tally = Tally(past, tuple(signals.values()), settings)
-    with frames_bar(first.offset, end.offset) as on_frame:
+    with bar(first.offset, end.offset) as on_frame:
         for moment in moments.full(first.offset, end.offset + 1):
             tally.count(moment)
             on_frame(moment.offset)
