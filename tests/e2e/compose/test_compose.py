@@ -130,6 +130,13 @@ def test_a_killed_executor_neither_doubles_an_order_nor_loses_a_fill(stack: Stac
     assert verdict.holds, verdict
 
 
+def test_everything_that_was_decided_comes_out_again(stack: Stack) -> None:
+    found = stack.trimtab("replay", "--verify")
+
+    assert found["faults"] == []
+    assert found["matched"] == found["signals"] > 0
+
+
 def test_prometheus_reaches_every_service(stack: Stack) -> None:
     def all_up() -> bool:
         with urllib.request.urlopen(f"{stack.prometheus}/api/v1/query?query=up", timeout=10) as answer:
