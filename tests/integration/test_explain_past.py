@@ -93,8 +93,9 @@ async def run(settings: Settings, codec: Codec, publisher: KafkaPublisher, tmp_p
         await settling.until(lambda: min(settling.versions.values()) >= 3)
     for number in range(40):
         await publisher.publish(own_fill(NAMES[0], number, "BTC"))
+    before = max(each.message.costs_offset for each in signals.records)
     async with drift_worker(settings, tmp_path):
-        await settling.until(lambda: any(each.message.costs_offset >= 0 for each in signals.records))
+        await settling.until(lambda: any(each.message.costs_offset > before for each in signals.records))
     market.cancel()
     with suppress(asyncio.CancelledError):
         await market
