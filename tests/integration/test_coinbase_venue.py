@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -13,9 +13,8 @@ import aiohttp
 import pytest
 
 from simulated_exchange import ACCOUNT, SimulatedExchange, simulated_exchange
-from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.venues.coinbase.account import CoinbaseVenue
-from trimtab.adapters.venues.registry import accounts_of, open_account, open_feed
+from trimtab.adapters.venues.registry import accounts_of, open_account
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.ids import client_order_id, derive
 from trimtab.domain.orders import (
@@ -30,13 +29,10 @@ from trimtab.domain.orders import (
 )
 from trimtab.ports.venue import (
     Absent,
-    BookUpdate,
     ExecutionReport,
     NotPlaced,
-    PublicTrade,
     Reconnected,
     Refused,
-    Stale,
     Unknown,
 )
 
@@ -299,67 +295,60 @@ async def test_a_wrong_key_or_none_is_said_in_words(coinbase: SimulatedExchange)
             pass
 
 
-Top = tuple[tuple[tuple[Decimal, Decimal], ...], tuple[tuple[Decimal, Decimal], ...]]
+STRIKING: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("lost_request", {}),
+    ("error_before", {"status": 502}),
+    ("lost_answer", {}),
+    ("error_after", {"status": 503}),
+    ("cut_answer", {"cut": "connection"}),
+    ("empty_answer", {}),
+    ("html_answer", {}),
+    ("late_answer", {"latency_ms": 1_300}),
+    ("latency", {"latency_ms": 900}),
+    ("rate_limit", {}),
+    ("stale_reads", {"duration_ms": 700}),
+)
 
 
-class Listener:
-    """Follows the feed of an exchange; `books` are the last ones by instrument."""
-
-    def __init__(self, exchange: SimulatedExchange) -> None:
-        self.feed = open_feed("binance", exchange.settings(kind="coinbase"), SystemClock())
-        self.books: dict[str, Top] = {}
-        self.heard: list[BookUpdate | PublicTrade | Stale] = []
-        self._updates = self.feed.updates()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not condition():
-                item = await anext(self._updates)
-                self.heard.append(item)
-                if isinstance(item, BookUpdate):
-                    self.books[item.instrument.symbol] = item.bids, item.asks
-                elif isinstance(item, Stale):
-                    self.books.pop(item.instrument.symbol, None)
-
-    async def close(self) -> None:
-        await self._updates.aclose()  # type: ignore[attr-defined]  # it is a generator
-        await self.feed.close()
+async def fate_of(venue: CoinbaseVenue, order: ChildOrder) -> ExecutionReport | Absent | Refused | NotPlaced:
+    """Place an order and look it up until nothing about it is open, as the executor does."""
+    answer = await venue.place(parent(), order)
+    while True:
+        if isinstance(answer, Refused | NotPlaced) or (isinstance(answer, ExecutionReport) and answer.state.terminal):
+            return answer
+        if isinstance(answer, ExecutionReport):
+            order = replace(order, venue_order_id=answer.venue_order_id)
+        await asyncio.sleep(0.2)
+        asked_ms = time.time_ns() // 1_000_000
+        found = await venue.find(parent(), order)
+        if isinstance(found, ExecutionReport):
+            answer = found
+        elif isinstance(found, Absent) and asked_ms > order.request_time_ms + venue.absence_window_ms:
+            return found
 
 
-async def test_the_feeds_books_are_the_exchanges_before_and_after_a_lost_connection(
-    coinbase: SimulatedExchange,
+@pytest.mark.parametrize("endpoint", [PLACE, "GET /orders", "GET /fills"])
+async def test_whatever_strikes_an_order_its_fate_is_found_and_it_is_never_doubled(
+    coinbase: SimulatedExchange, endpoint: str
 ) -> None:
-    listener = Listener(coinbase)
-    for _ in range(2):
-        listener.heard.clear()
-        await listener.until(lambda: len(listener.heard) > 20 and len(listener.books) == 2)
-        await coinbase.say("pause")
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{coinbase.rest_url}/products/BTC-USDT/book?level=2") as answer,
-        ):
-            asked = await answer.json()
-        told = tuple(tuple((Decimal(p), Decimal(s)) for p, s, _ in asked[side][:10]) for side in ("bids", "asks"))
-        await listener.until(lambda told=told: tuple(side[:10] for side in listener.books["BTC/USDT"]) == told)  # type: ignore[misc]  # a default
-        await coinbase.say("resume")
-        await coinbase.fault("websocket_drop", streams="market")
-        await listener.until(lambda: isinstance(listener.heard[-1], Stale))
-    updates = [item for item in listener.heard if isinstance(item, BookUpdate) and item.instrument.symbol == "BTC/USDT"]
-    assert [item.update_id for item in updates] == sorted({item.update_id for item in updates})
-    assert any(isinstance(item, PublicTrade) for item in listener.heard)
-    await listener.close()
-
-
-async def test_rules_and_the_accounts_own_fees_are_read_and_a_halt_is_seen(coinbase: SimulatedExchange) -> None:
-    feed = open_feed("binance", coinbase.settings(kind="coinbase"), SystemClock())
-    found = {each.symbol: each for each in await feed.instruments()}
-    bitcoin = found["BTC/USDT"]
-    assert (bitcoin.tick, bitcoin.step, bitcoin.min_notional) == (Decimal("0.01"), Decimal("0.00001"), Decimal(5))
-    assert (bitcoin.maker_fee, bitcoin.taker_fee, bitcoin.tradable) == (MAKER, TAKER, True)
-    await coinbase.fault("halt", symbol="BTCUSDT", duration_ms=None)
-    found = {each.symbol: each for each in await feed.instruments()}
-    assert (found["BTC/USDT"].tradable, found["ETH/USDT"].tradable) == (False, True)
-    await coinbase.fault("delisting", symbol="BTCUSDT", duration_ms=None)
-    found = {each.symbol: each for each in await feed.instruments()}
-    assert (found["BTC/USDT"].tradable, found["ETH/USDT"].tradable) == (False, True)
-    await feed.close()
+    fates = {}
+    settings = {"recv_window_ms": 500, "clock_skew_ms": 1_000, "request_timeout_ms": 1_000}
+    async with account(coinbase, **settings) as venue:
+        await venue.balances()
+        for attempt, (kind, more) in enumerate(STRIKING):
+            await coinbase.fault(kind, endpoint, **more)
+            order = replace(taking(attempt), request_time_ms=time.time_ns() // 1_000_000)
+            fates[order.client_order_id] = await fate_of(venue, order)
+            await coinbase.disarm()
+            await asyncio.sleep(1.0 if kind == "rate_limit" else 0.0)
+        trades = await venue.trades("BTC/USDT", 0)
+    journal = coinbase.journal()
+    names = [f"tt-{order.client_order_id.replace('-', '')}" for order in journal.orders.values()]
+    filled = {name for name, fate in fates.items() if isinstance(fate, ExecutionReport)}
+    assert sorted(names) == sorted(filled)
+    assert all(fate.filled == Decimal("0.01") for fate in fates.values() if isinstance(fate, ExecutionReport))
+    assert not isinstance(trades, Absent | Unknown)
+    at_venue = {f"BTC-USDT:{each.trade_id}": each.fee for each in journal.executions}
+    assert {trade.execution.trade_id: trade.execution.fee for trade in trades} == at_venue
+    if endpoint == PLACE:
+        assert len(names) == len(STRIKING) - 4  # four of them never reached the book

@@ -20,6 +20,8 @@ from trimtab.settings import Settings, VenueSettings
 
 # One websocket of Binance takes 1,024 streams, and an instrument has two.
 _INSTRUMENTS_MAX = 512
+# What Coinbase allows an address for public requests, and a profile for its fills; for others 15.
+_COINBASE_PER_SECOND = 10.0
 
 OpenAccount = CcxtVenue | CoinbaseVenue
 """An account at a venue of any kind."""
@@ -38,7 +40,7 @@ def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None
     """
     venue = _venue(name, settings)
     account = next((item for item in settings.accounts.values() if item.venue == name), None)
-    budget, levels = budget or Budget(venue.requests_per_second), settings.ingest.ladder_levels
+    budget, levels = budget or budget_of(venue), settings.ingest.ladder_levels
     if venue.kind == "coinbase":
         keys = None if account is None else (*account.credentials(), account.key_passphrase())
         return CoinbaseFeed(name, venue, CoinbaseClient(venue, keys), budget, clock, levels)
@@ -61,7 +63,7 @@ def open_account(
     if account is None:
         raise InvalidValueError("account", name, f"one of {sorted(settings.accounts)}")
     venue = _venue(account.venue, settings)
-    budget, meter = budget or Budget(venue.requests_per_second), meter or Unmetered()
+    budget, meter = budget or budget_of(venue), meter or Unmetered()
     if venue.kind == "coinbase":
         client = CoinbaseClient(venue, (*account.credentials(), account.key_passphrase()))
         return CoinbaseVenue(account.venue, name, venue, client, budget, meter)
@@ -76,7 +78,7 @@ async def accounts_of(settings: Settings, meter: Meter | None = None) -> AsyncIt
         InvalidValueError: if a venue has no instruments, or an account's key may do more than trade.
 
     """
-    budgets = {name: Budget(venue.requests_per_second) for name, venue in settings.venues.items()}
+    budgets = {name: budget_of(venue) for name, venue in settings.venues.items()}
     opened = {
         name: open_account(name, settings, budgets[account.venue], meter) for name, account in settings.accounts.items()
     }
@@ -103,6 +105,12 @@ async def feeds_of(settings: Settings, clock: Clock) -> AsyncIterator[list[CcxtF
         yield feeds
     finally:
         await asyncio.gather(*(feed.close() for feed in feeds))
+
+
+def budget_of(venue: VenueSettings) -> Budget:
+    """Return the requests a second that a venue gets from this process: those of the settings, if it allows as many."""
+    allowed = _COINBASE_PER_SECOND if venue.kind == "coinbase" else venue.requests_per_second
+    return Budget(min(venue.requests_per_second, allowed))
 
 
 async def _check(account: OpenAccount) -> None:

@@ -138,7 +138,7 @@ class MarketsRest:
         limit = request.query.get("limit", str(_TRADES))
         if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= _TRADES_MAX):
             raise refusals.invalid("limit")
-        traded = list(reversed(self._feed.trades[symbol]))[: int(limit)]
+        traded = list(reversed(self._feed.trades[symbol]))[: int(limit[:9])]
         return answer(
             [
                 {
@@ -154,9 +154,9 @@ class MarketsRest:
 
     def _candles(self, symbol: str, request: web.Request) -> web.Response:
         given = request.query.get("granularity", "60")
-        if not given.isdigit() or int(given[:9]) not in _GRANULARITIES:
+        if not (given.isascii() and given.isdigit()) or int(given[:9]) not in _GRANULARITIES:
             raise refusals.refused("Unsupported granularity")
-        start_us, end_us, length_us = _time(request, "start"), _time(request, "end"), int(given) * 1_000_000
+        start_us, end_us, length_us = _time(request, "start"), _time(request, "end"), int(given[:9]) * 1_000_000
         candles = [
             candle
             for candle in self._venue.tapes[symbol].candles(length_us, self._venue.now_us())

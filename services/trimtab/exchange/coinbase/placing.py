@@ -31,7 +31,7 @@ def new_order(body: Body, rules: Instrument, taker_fee: Decimal) -> NewOrder:
     for name in _NOT_THERE:
         if body.get(name) is not None:
             raise invalid(name)
-    side, stp, kind = _SIDES.get(body.get("side")), body.get("stp"), body.get("type", "limit")
+    side, stp, kind = _SIDES.get(_word(body, "side")), _word(body, "stp"), _word(body, "type") or "limit"
     if side is None or stp not in _STP or kind not in {"limit", "market"}:
         raise invalid("side" if side is None else "stp" if stp not in _STP else "type")
     size = _amount(body, "size")
@@ -50,7 +50,7 @@ def new_order(body: Body, rules: Instrument, taker_fee: Decimal) -> NewOrder:
             ZERO if funds is None else (funds / (1 + taker_fee)).quantize(MIN_UNIT, rounding=ROUND_DOWN),
             prevention=_STP[stp],
         )
-    price, force, post_only = _amount(body, "price"), body.get("time_in_force") or "GTC", _flag(body, "post_only")
+    price, force, post_only = _amount(body, "price"), _word(body, "time_in_force") or "GTC", _flag(body, "post_only")
     if price is None or price <= 0 or size is None:
         raise invalid("size" if size is None else "price")
     if force not in _FORCES or (post_only and force != "GTC"):
@@ -71,6 +71,13 @@ def _client_id(body: Body) -> str:
     """What the client calls it. A name of another form is accepted and forgotten: nobody finds the order by it."""
     given = body.get("client_oid")
     return given if isinstance(given, str) and is_client_id(given) else f"unnamed-{uuid4()}"
+
+
+def _word(body: Body, name: str) -> str | None:
+    given = body.get(name)
+    if given is not None and not isinstance(given, str):
+        raise invalid(name)
+    return given
 
 
 def _amount(body: Body, name: str) -> Decimal | None:

@@ -73,7 +73,7 @@ class Sockets:
 
     def _asked(self, connection: Connection, asked: dict[str, Any]) -> None:
         kind = asked.get("type")
-        if kind not in {"subscribe", "unsubscribe"}:
+        if not isinstance(kind, str) or kind not in {"subscribe", "unsubscribe"}:
             raise FeedError(f"{kind} is not a valid type")
         channels = self._channels(asked)
         account = self._account(asked, channels) if kind == "subscribe" else None
@@ -92,11 +92,10 @@ class Sockets:
             self._begin(connection, stream)
 
     def _channels(self, asked: dict[str, Any]) -> list[Channel]:
-        common = asked.get("product_ids") or []
         found: list[Channel] = []
-        for channel in asked.get("channels") or []:
+        for channel in _listed(asked, "channels"):
             named = channel if isinstance(channel, dict) else {"name": channel}
-            name, products = str(named.get("name")), [*common, *(named.get("product_ids") or [])]
+            name, products = str(named.get("name")), [*_listed(asked, "product_ids"), *_listed(named, "product_ids")]
             if name not in _CHANNELS:
                 raise FeedError(f"{name} is not a valid channel")
             if not products:
@@ -141,6 +140,13 @@ class Sockets:
             connection.send(self._feed.book(symbol))
         for message in self._feed.last(symbol, _FIRST[name]) if name in _FIRST else ():
             connection.send(message)
+
+
+def _listed(asked: dict[str, Any], name: str) -> list[Any]:
+    given = asked.get(name) or []
+    if not isinstance(given, list):
+        raise FeedError(f"{name} is no list", "Malformed JSON")
+    return given
 
 
 def _request(data: str | bytes) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def _purged(order: Order) -> bool:
 def _body(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refusals.refused("Bad Request") from error
     if not isinstance(found, dict):
         raise refusals.refused("Bad Request")
