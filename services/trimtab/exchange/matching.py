@@ -114,6 +114,8 @@ class Pit:
                 plan.cut = affordable
                 break
             plan.add(price, min(offered, affordable), maker)
+            if affordable < offered:
+                break  # a lower bid may afford another step, but never past what is left of a better one
         return plan
 
     def consume(self, side: Side, price: Decimal, quantity: Decimal) -> None:

@@ -118,6 +118,14 @@ def test_a_market_order_larger_than_the_book_expires_with_what_it_got() -> None:
     assert desk.locked("USDT") == 0
 
 
+def test_an_order_for_quote_units_never_leaves_a_better_price_behind() -> None:
+    """What is left after 100 steps at 99 would pay for one more at 98, but bids at 99 still stand."""
+    desk = Desk()
+    asked = NewOrder("BTCUSDT", "SELL", "MARKET", "q", quote_quantity=D("9.9985"))
+    order, _ = desk.engine.place("ann", asked, 100)
+    assert (order.executed, order.executed_quote, order.status) == (D("0.1"), D("9.9"), "FILLED")
+
+
 def test_an_order_for_an_amount_of_quote_buys_whole_steps() -> None:
     desk = Desk()
     asked = NewOrder("BTCUSDT", "BUY", "MARKET", "q", quote_quantity=D(200))
