@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trimtab.bench import ledger
+from trimtab.bench import exchange, ledger
 from trimtab.bench.suite import ALLOWED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -51,6 +51,22 @@ def test_a_portfolios_month_is_read_whole_out_of_all_of_them() -> None:
     assert (within["value"], within["goal"]) == (measures["ledger.month.p99"]["value"], 50.0)
     assert within["met"] is (within["value"] <= 50.0)
     assert "writing a journal of 7,200 postings" in told
+
+
+def test_the_exchange_is_put_under_load_beside_a_bare_server() -> None:
+    measures = {row.name: row.document() for row in exchange.measure(seconds=0.5)}
+    latencies = [f"exchange.order_{how}.{p}" for how in ("flat_out", "at_1000") for p in ("p50", "p99")]
+    against = ["exchange.orders", "exchange.orders_at_1000", "exchange.book_messages", *latencies]
+    against += ["exchange.order_cpu", "exchange.book_message_cpu"]
+    assert measures.keys() == {*against, "exchange.order", "exchange.book_message", "exchange.orders_refused"}
+    for name in against:
+        assert measures[name]["value"] > 0
+        assert measures[name]["against"]["what"].startswith("a constant of a bare aiohttp server")
+        assert measures[name]["ratio"] > 0
+    for name, goal in (("exchange.order", 1_000.0), ("exchange.book_message", 200.0)):
+        assert measures[name]["goal"] == goal
+        assert measures[name]["met"] is (measures[name]["value"] <= goal)
+    assert measures["exchange.orders_refused"]["value"] == 0
 
 
 def test_a_name_that_is_none_is_a_usage_error() -> None:

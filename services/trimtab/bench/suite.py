@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, estimator, ledger, peer, processes, tick_to_order, worker
+from trimtab.bench import codec, decisions, estimator, exchange, ledger, peer, processes, tick_to_order, worker
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.bench.value.measure import Findings, Inputs
@@ -19,8 +19,9 @@ ALONE: dict[str, Callable[[], list[Row]]] = {
     "drift": decisions.measure,
     "worker": worker.measure,
     "estimator": estimator.measure,
+    "exchange": exchange.measure,
 }
-"""Benchmarks that need no other process."""
+"""Benchmarks that need nothing of the stack."""
 ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.measure}
 """Benchmarks that need PostgreSQL alone."""
 ON_THE_LINE = ("tick_to_order", "processes")

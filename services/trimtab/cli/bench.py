@@ -25,7 +25,7 @@ def bench(
     ),
     as_json: Json = False,
 ) -> None:
-    """Measure tick to order, every process, the codec, decisions, risk estimates; goals missed are said, not failed.
+    """Measure tick to order, processes, codec, decisions, risk, the exchange; goals missed are said, not failed.
 
     `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
     `peer` computes the same threshold rebalances as bt, a backtesting library, on the same candles.

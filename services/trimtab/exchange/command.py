@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import typer
+import uvloop
 from pydantic import ValidationError
 
 from trimtab.exchange.binance import Binance
@@ -116,7 +117,7 @@ def run(
             spec.open(venue, spoken)
         except ValueError as error:
             raise UsageError(str(error)) from error
-    asyncio.run(_serve(venue, market, spoken, (host, port), faults_seed, ready_file))
+    uvloop.run(_serve(venue, market, spoken, (host, port), faults_seed, ready_file))
 
 
 async def _serve(

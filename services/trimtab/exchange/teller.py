@@ -36,5 +36,6 @@ class BinanceTeller:
 
     def happened(self, events: Sequence[EngineEvent]) -> None:
         """Tell accounts of their reports and balances."""
-        for account, message in user_messages(events):
-            self._users.publish(account, message)
+        if self._users.heard():  # else nothing has to be put into words
+            for account, message in user_messages(events):
+                self._users.publish(account, message)

@@ -39,6 +39,10 @@ class UserStreams:
         self.unsubscribe(connection)
         self._next_id.pop(connection, None)
 
+    def heard(self) -> bool:
+        """Whether anybody hears any account."""
+        return any(self._listeners.values())
+
     def publish(self, account: str, event: Mapping[str, object]) -> None:
         """Send an account's event to all who hear it."""
         if not self._listeners.get(account):

@@ -4,7 +4,6 @@ Whatever changes something is written to the journal first, then told to the use
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from decimal import Decimal
 
 from trimtab.exchange.accounts import Account, BalanceError
@@ -15,7 +14,7 @@ from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Faults
 from trimtab.exchange.house import BINANCE, House
-from trimtab.exchange.journal import Journal
+from trimtab.exchange.journal import Journal, entries
 from trimtab.exchange.limits import Limits, Meters
 from trimtab.exchange.market import Market, MarketEvent, Snapshot, Trade
 from trimtab.exchange.mirror import Mirror
@@ -182,7 +181,7 @@ class Venue:
         Raises VenueError as the engine does, and -1015 when the account has placed too many.
         """
         moment = self.now_us()
-        asked = {"account": account, "method": "order.place", "by_hand": by_hand, **asdict(new)}
+        asked = {"account": account, "method": "order.place", "by_hand": by_hand, **entries(new)}
         try:
             if self.engine.house.counts_orders:
                 self.meters.orders.check(account, wall_us())
