@@ -14,6 +14,7 @@ from typing import Any, get_args
 from trimtab.exchange.binance import Binance
 from trimtab.exchange.clock import MarketClock
 from trimtab.exchange.controls import AccountSpec
+from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Faults
 from trimtab.exchange.instruments import PREVENTIONS, Prevention
@@ -55,20 +56,25 @@ class SteppedClock(MarketClock):
 
 
 class SteppedVenue:
-    """A venue on a synthetic market of a seed, with accounts that pay fees in three ways. What is asked is kept."""
+    """A venue on a synthetic market of a seed, with accounts that pay fees in three ways, where they are asked.
+    What is asked is kept.
+    """
 
-    def __init__(self, journal: Path, seed: int) -> None:
+    def __init__(self, journal: Path, seed: int, dialect: Dialect | None = None) -> None:
         market = SyntheticMarket(seed, SYMBOLS, volatility=10, start_us=START_US)
         self.clock = SteppedClock()
         limits = Limits(orders_10s=_NO_LIMIT, orders_1d=_NO_LIMIT)
-        self.venue = Venue(market, Journal(journal, self.clock.now_us), self.clock, Faults(seed), limits=limits)
+        spoken, book = dialect or Binance(), Journal(journal, self.clock.now_us)
+        self.venue = Venue(market, book, self.clock, Faults(seed), limits=limits, house=spoken.house)
+        spoken.endpoints(self.venue)
         self.log: list[Asked] = []
         self.clients = 0
         self._events = market.events()
         self._next: MarketEvent = next(self._events)
         for name, fee_asset in zip(NAMES, ("BNB", None, "BTC"), strict=True):
-            spec = AccountSpec(name=name, api_key=name, secret=name, balances=dict(FUNDS), fee_asset=fee_asset)
-            spec.open(self.venue, Binance())
+            keys = {"api_key": name, "secret": "c2VjcmV0", "passphrase": "words"}
+            spec = AccountSpec(name=name, **keys, balances=dict(FUNDS), fee_asset=fee_asset, taker_fee=D("0.0015"))
+            spec.open(self.venue, spoken)
         self.wait(0)
 
     def wait(self, microseconds: int) -> None:

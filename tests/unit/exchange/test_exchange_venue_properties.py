@@ -19,7 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from stepped_venue import ASSETS, NAMES, RATIOS, SYMBOLS, Asked, SteppedVenue, trade_at_random
 
 from trimtab.exchange.accounts import FEES
+from trimtab.exchange.binance import Binance
 from trimtab.exchange.book import ZERO
+from trimtab.exchange.coinbase.dialect import Coinbase
+from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.instruments import PREVENTIONS, Prevention
 from trimtab.exchange.journal import JournalContents, read_journal
 from trimtab.exchange.liquidity import Side
@@ -31,10 +34,10 @@ offs = st.one_of(st.just(0), st.integers(-60, 60))  # at the mid price accounts 
 Holdings = dict[str, defaultdict[str, Decimal]]
 
 
-def needed(order: Order) -> Decimal:
-    """What an open order has to hold: what is left of it, in the asset that it pays with."""
+def needed(order: Order, dearer: Decimal) -> Decimal:
+    """What an open order has to hold: what is left of it, in the asset that it pays with; of a buy, with its fee."""
     left = order.quantity - order.executed
-    return order.price * left if order.side == "BUY" else left
+    return order.price * left * dearer if order.side == "BUY" else left
 
 
 def explained(journal: JournalContents) -> Holdings:
@@ -53,12 +56,14 @@ def explained(journal: JournalContents) -> Holdings:
 
 class Asking(RuleBasedStateMachine):
     folder: tempfile.TemporaryDirectory[str]
+    dialect: Dialect = Binance()
+    dearer = D(1)  # what a buy holds for each unit of its cost
 
     @initialize(seed=st.integers(0, 999))
     def open(self, seed: int) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.seed = seed
-        self.stepped = SteppedVenue(Path(self.folder.name) / "journal", seed)
+        self.stepped = SteppedVenue(Path(self.folder.name) / "journal", seed, self.dialect)
         self.engine = self.stepped.venue.engine
 
     @rule(microseconds=st.sampled_from((0, 1, 99_999, 100_000, 1_000_000)))
@@ -107,7 +112,7 @@ class Asking(RuleBasedStateMachine):
             held: defaultdict[str, Decimal] = defaultdict(Decimal)
             for order in self.engine.history.open_orders(name):
                 rules = self.engine.instruments[order.symbol]
-                held[rules.quote if order.side == "BUY" else rules.base] += needed(order)
+                held[rules.quote if order.side == "BUY" else rules.base] += needed(order, self.dearer)
             for asset, balance in account.balances.items():
                 assert balance.free >= 0
                 assert balance.locked == held[asset], f"{name} {asset}"
@@ -145,15 +150,33 @@ class Asking(RuleBasedStateMachine):
             assert filled[key] == order.executed <= order.quantity
 
     def the_same_requests_leave_the_same_journal(self, path: Path) -> None:
-        again = SteppedVenue(path.with_name("again"), self.seed)
+        again = SteppedVenue(path.with_name("again"), self.seed, self.dialect)
         for asked in self.stepped.log[1:]:  # the first is its own
             again.ask(asked)
         again.venue.journal.close()
         assert again.venue.journal.path.read_bytes() == path.read_bytes()
 
 
-Asking.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
+class AskingCoinbase(Asking):
+    """The same where fees are paid in the quote asset on both sides, and client ids may come twice."""
+
+    dialect = Coinbase()
+    dearer = D("1.0015")
+
+    @invariant()
+    def fees_are_paid_in_the_quote_asset_to_the_last_digit(self) -> None:
+        for name in NAMES:
+            for symbol in SYMBOLS:
+                for fill in self.engine.history.executions(name, symbol):
+                    rate = D("0.001") if fill.maker else D("0.0015")
+                    assert fill.fee_asset == self.engine.instruments[symbol].quote
+                    assert abs(fill.fee - fill.price * fill.quantity * rate) < D("1E-16")
+
+
+for machine in (Asking, AskingCoinbase):
+    machine.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
 TestAsking = Asking.TestCase
+TestAskingCoinbase = AskingCoinbase.TestCase
 
 
 @pytest.mark.parametrize("seed", [3, 4])
