@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from ccxt.base.errors import ExchangeError
 
 from simulated_exchange import ACCOUNT, SimulatedExchange, simulated_exchange
 from trimtab.adapters.venues.coinbase.account import CoinbaseVenue
@@ -285,6 +286,16 @@ async def test_what_happened_while_the_stream_was_lost_is_in_the_trades(coinbase
             assert await anext(reports) == Reconnected(ACCOUNT)
         trades = await venue.trades("BTC/USDT", 0)
     assert [each.execution for each in trades] == list(placed.executions)  # type: ignore[union-attr]  # a list
+
+
+async def test_a_subscription_that_fails_says_why(coinbase: SimulatedExchange) -> None:
+    async with account(coinbase) as venue:
+        await venue.balances()
+        reading = venue.reports()  # whose reader hears everything else
+        with pytest.raises(ExchangeError, match="NOPE-USDT is not a valid product"):
+            async with asyncio.timeout(5):
+                await venue._client.subscribe(("user",), ["NOPE-USDT"], signed=True)
+        await reading.aclose()
 
 
 async def test_a_wrong_key_or_none_is_said_in_words(coinbase: SimulatedExchange) -> None:

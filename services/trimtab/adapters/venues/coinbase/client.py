@@ -80,8 +80,8 @@ class CoinbaseClient(Transport, ccxt.pro.coinbaseexchange):  # type: ignore[misc
             kind = message.get("type") if isinstance(message, dict) else None
             if kind == "subscriptions":
                 client.resolve(message, _SUBSCRIBED)
-            elif not (kind is not None and self.on_event(message)):
-                super().handle_message(client, message)
+            elif kind in {"error", None} or not self.on_event(message):
+                super().handle_message(client, message)  # of an error it tells who waits
         except Exception as error:  # noqa: BLE001 - ccxt's reader would die without a word
             client.on_error(NetworkError(f"an event could not be handled: {error!r}"))
 

@@ -81,7 +81,7 @@ class CoinbaseFeed(CcxtFeed):
     def _on_event(self, event: dict[str, Any]) -> bool:
         kind, line = event.get("type"), self._lines.get(str(event.get("product_id")))
         if kind not in {"snapshot", "l2update", "match", "last_match", "heartbeat"} or line is None:
-            return kind not in {"error", None}
+            return True
         self._heard_us = now_us = self._clock.now_us()
         if kind in {"snapshot", "l2update"}:
             line.heard_us = now_us
