@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from trimtab.adapters.venues.answers import silence_ms
 from trimtab.adapters.venues.budget import Budget, Priority
 from trimtab.adapters.venues.depth import DepthBook, DepthUpdate, Outcome
 from trimtab.adapters.venues.patience import PAUSE_SECONDS_MIN, until_done
-from trimtab.adapters.venues.symbols import read_instruments, read_listed
+from trimtab.adapters.venues.symbols import read_instruments
 from trimtab.adapters.venues.transport import Transport, failure_of
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.domain.instruments import Instrument
@@ -164,7 +164,13 @@ class CcxtFeed:
         return await read_instruments(self._client, self.name, symbols)
 
     async def _rules_listed(self, known: Sequence[Instrument]) -> list[Instrument]:
-        return await read_listed(self._client, self.name, known)
+        """Return these instruments' rules as they are now; what the venue has taken off its list is not tradable.
+
+        The client has to have loaded the venue's list just before. Raises UnreachableError as `_rules`.
+        """
+        listed = frozenset(self._client.markets)
+        gone = [replace(instrument, tradable=False) for instrument in known if instrument.symbol not in listed]
+        return [*await self._rules([each.symbol for each in known if each.symbol in listed]), *gone]
 
     async def _subscribe(self, lines: Sequence[tuple[str, Line]]) -> None:
         names = [f"{symbol_id.lower()}@{kind}" for symbol_id, _ in lines for kind in ("depth@100ms", "trade")]

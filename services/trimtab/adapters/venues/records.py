@@ -4,16 +4,15 @@ Quantities and prices go out digit for digit as the ledger has them, never throu
 Executions are taken from trades alone: the fees of an order's own record are wrong from its second fill on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
+from trimtab.adapters.venues.fields import Json, amount, flag, rows, text, whole
 from trimtab.domain.amounts import ZERO, plain
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.orders import ChildOrder, Liquidity, OrderKind, OrderState, ParentOrder, Side
 from trimtab.ports.venue import Execution, ExecutionReport, VenueTrade
 
-Json = Mapping[str, Any]
 # The venue's name of an asset or a symbol, to trimtab's.
 Rename = Callable[[str], str]
 
@@ -71,18 +70,18 @@ class Records:
         When `client_order_id` is given the record has to be of that order: an answer about another one is refused.
         """
         # A cancel has an id of its own and names the order's as the original.
-        found = _text(record, "origClientOrderId" if "origClientOrderId" in record else "clientOrderId")
+        found = text(record, "origClientOrderId" if "origClientOrderId" in record else "clientOrderId")
         if client_order_id is not None and found != client_order_id:
             raise InvalidValueError("order.clientOrderId", found, client_order_id)
         time_ms = record.get("transactTime", record.get("updateTime", record.get("time")))
         return ExecutionReport(
             venue=self._venue,
             account=self._account,
-            instrument=self._symbol_of(_text(record, "symbol")),
+            instrument=self._symbol_of(text(record, "symbol")),
             client_order_id=found,
-            venue_order_id=str(_whole(record, "orderId")),
+            venue_order_id=str(whole(record, "orderId")),
             state=_state(record, "status"),
-            filled=_amount(record, "executedQty"),
+            filled=amount(record, "executedQty"),
             event_time_us=_micros("order.transactTime", time_ms),
             executions=tuple(executions) or self._fills(record, time_ms),
         )
@@ -95,11 +94,11 @@ class Records:
         return ExecutionReport(
             venue=self._venue,
             account=self._account,
-            instrument=self._symbol_of(_text(record, "s")),
-            client_order_id=original if original and original != "null" else _text(record, "c"),
-            venue_order_id=str(_whole(record, "i")),
+            instrument=self._symbol_of(text(record, "s")),
+            client_order_id=original if original and original != "null" else text(record, "c"),
+            venue_order_id=str(whole(record, "i")),
             state=_state(record, "X"),
-            filled=_amount(record, "z"),
+            filled=amount(record, "z"),
             event_time_us=_micros("executionReport.T", record.get("T")),
             reason="" if reason == "NONE" else str(reason),
             executions=(self._stream_execution(record),) if record.get("x") == "TRADE" else (),
@@ -108,16 +107,16 @@ class Records:
     def trade(self, record: Json) -> VenueTrade:
         """Read one of myTrades."""
         return VenueTrade(
-            instrument=self._symbol_of(_text(record, "symbol")),
-            venue_order_id=str(_whole(record, "orderId")),
-            side=Side.BUY if _flag(record, "isBuyer") else Side.SELL,
+            instrument=self._symbol_of(text(record, "symbol")),
+            venue_order_id=str(whole(record, "orderId")),
+            side=Side.BUY if flag(record, "isBuyer") else Side.SELL,
             execution=Execution(
                 trade_id=_trade_id(record, "symbol", "id"),
-                price=_amount(record, "price"),
-                quantity=_amount(record, "qty"),
-                fee=_amount(record, "commission"),
-                fee_asset=self._asset_of(_text(record, "commissionAsset")),
-                liquidity=Liquidity.MAKER if _flag(record, "isMaker") else Liquidity.TAKER,
+                price=amount(record, "price"),
+                quantity=amount(record, "qty"),
+                fee=amount(record, "commission"),
+                fee_asset=self._asset_of(text(record, "commissionAsset")),
+                liquidity=Liquidity.MAKER if flag(record, "isMaker") else Liquidity.TAKER,
                 event_time_us=_micros("trade.time", record.get("time")),
             ),
         )
@@ -125,22 +124,22 @@ class Records:
     def balances(self, record: Json) -> dict[str, Decimal]:
         """Read GET account: free plus locked, zeros left out."""
         found = {}
-        for entry in _list(record, "balances"):
-            total = _amount(entry, "free") + _amount(entry, "locked")
+        for entry in rows(record, "balances"):
+            total = amount(entry, "free") + amount(entry, "locked")
             if total:
-                found[self._asset_of(_text(entry, "asset"))] = total
+                found[self._asset_of(text(entry, "asset"))] = total
         return found
 
     def _fills(self, record: Json, time_ms: object) -> tuple[Execution, ...]:
         # Only the answer to a placement carries fills, and what fills at once has taken.
-        symbol_id = _text(record, "symbol")
+        symbol_id = text(record, "symbol")
         return tuple(
             Execution(
-                trade_id=f"{symbol_id}:{_whole(fill, 'tradeId')}",
-                price=_amount(fill, "price"),
-                quantity=_amount(fill, "qty"),
-                fee=_amount(fill, "commission"),
-                fee_asset=self._asset_of(_text(fill, "commissionAsset")),
+                trade_id=f"{symbol_id}:{whole(fill, 'tradeId')}",
+                price=amount(fill, "price"),
+                quantity=amount(fill, "qty"),
+                fee=amount(fill, "commission"),
+                fee_asset=self._asset_of(text(fill, "commissionAsset")),
                 liquidity=Liquidity.TAKER,
                 event_time_us=_micros("order.transactTime", time_ms),
             )
@@ -151,57 +150,18 @@ class Records:
         fee_asset = record.get("N")
         return Execution(
             trade_id=_trade_id(record, "s", "t"),
-            price=_amount(record, "L"),
-            quantity=_amount(record, "l"),
-            fee=_amount(record, "n") if fee_asset else ZERO,
+            price=amount(record, "L"),
+            quantity=amount(record, "l"),
+            fee=amount(record, "n") if fee_asset else ZERO,
             fee_asset=self._asset_of(str(fee_asset)) if fee_asset else "",
-            liquidity=Liquidity.MAKER if _flag(record, "m") else Liquidity.TAKER,
+            liquidity=Liquidity.MAKER if flag(record, "m") else Liquidity.TAKER,
             event_time_us=_micros("executionReport.T", record.get("T")),
         )
 
 
-def _text(record: Json, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value:
-        raise InvalidValueError(key, value, "a text")
-    return value
-
-
 def _trade_id(record: Json, symbol: str, number: str) -> str:
     # Binance counts trades per symbol; with the symbol an id is unique in the account.
-    return f"{_text(record, symbol)}:{_whole(record, number)}"
-
-
-def _whole(record: Json, key: str) -> int:
-    value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValueError(key, value, "a whole number")
-    return value
-
-
-def _flag(record: Json, key: str) -> bool:
-    value = record.get(key)
-    if not isinstance(value, bool):
-        raise InvalidValueError(key, value, "true or false")
-    return value
-
-
-def _list(record: Json, key: str) -> Sequence[Json]:
-    value = record.get(key)
-    if not isinstance(value, list):
-        raise InvalidValueError(key, value, "a list")
-    return value
-
-
-def _amount(record: Json, key: str) -> Decimal:
-    value = record.get(key)
-    try:
-        amount = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or amount < 0:
-        raise InvalidValueError(key, value, "a decimal number, zero or more, as text")
-    return amount
+    return f"{text(record, symbol)}:{whole(record, number)}"
 
 
 def _state(record: Json, key: str) -> OrderState:

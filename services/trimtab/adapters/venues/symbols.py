@@ -1,7 +1,6 @@
 """Rules of a venue's instruments, from ccxt's markets."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -58,21 +57,6 @@ async def read_instruments(client: Transport, venue: str, symbols: Sequence[str]
             raise _unreachable(client, venue, error) from None
         fees = {row["symbol"]: (Decimal(row["makerCommission"]), Decimal(row["takerCommission"])) for row in answer}
     return [instrument_of(venue, client.markets[symbol]["info"], symbol, fees) for symbol in symbols]
-
-
-async def read_listed(client: Transport, venue: str, known: Sequence[Instrument]) -> list[Instrument]:
-    """Return the rules of these instruments as they are now; those that the venue has taken off its list: not tradable.
-
-    The client has to have loaded the venue's list just before.
-
-    Raises:
-        UnreachableError: if the venue does not answer as it should.
-
-    """
-    listed = frozenset(client.markets)
-    gone = [replace(instrument, tradable=False) for instrument in known if instrument.symbol not in listed]
-    found = await read_instruments(client, venue, [each.symbol for each in known if each.symbol in listed])
-    return [*found, *gone]
 
 
 def instrument_of(

@@ -15,7 +15,7 @@ from ccxt.base.errors import BaseError
 
 from trimtab.adapters.venues.answers import silence_ms
 from trimtab.adapters.venues.budget import Priority
-from trimtab.adapters.venues.coinbase.rules import read_listed, read_products
+from trimtab.adapters.venues.coinbase.rules import read_products
 from trimtab.adapters.venues.depth import DepthUpdate
 from trimtab.adapters.venues.feed import CcxtFeed, Line
 from trimtab.adapters.venues.transport import failure_of
@@ -34,9 +34,6 @@ class CoinbaseFeed(CcxtFeed):
 
     async def _rules(self, symbols: Sequence[str]) -> list[Instrument]:
         return await read_products(self._client, self.name, symbols)
-
-    async def _rules_listed(self, known: Sequence[Instrument]) -> list[Instrument]:
-        return await read_listed(self._client, self.name, known)
 
     async def _subscribe(self, lines: Sequence[tuple[str, Line]]) -> None:
         async with asyncio.timeout(self._timeout_seconds):

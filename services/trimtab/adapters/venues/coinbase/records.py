@@ -4,19 +4,19 @@ Its events name orders by the venue's id alone, but for the first; who is meant 
 the quote currency: fills have them, events have the rate.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 from uuid import UUID
 
+from trimtab.adapters.venues.fields import Json, amount, text
 from trimtab.domain.amounts import ZERO, plain
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.orders import ChildOrder, Liquidity, OrderKind, OrderState, ParentOrder, Side
 from trimtab.ports.venue import Execution, ExecutionReport, VenueTrade
 
-Json = Mapping[str, Any]
 # The venue's name of an asset or a product, to trimtab's.
 Rename = Callable[[str], str]
 
@@ -93,10 +93,10 @@ class Records:
 
         When `client_order_id` is given the record has to be of that order: an answer about another one is refused.
         """
-        order_id, name = _text(record, "id"), _name(record) or client_order_id
+        order_id, name = text(record, "id"), _name(record) or client_order_id
         if client_order_id is not None and name != client_order_id:
             raise InvalidValueError("order.client_oid", name, client_order_id)
-        instrument, filled = self._symbol_of(_text(record, "product_id")), _amount(record, "filled_size")
+        instrument, filled = self._symbol_of(text(record, "product_id")), amount(record, "filled_size")
         state = _state(record, filled)
         if not state.terminal:
             known = self._remember(order_id, name or order_id, instrument, record)
@@ -135,48 +135,48 @@ class Records:
         """Read a message of the user channel; None of one that says nothing of an order that is known."""
         kind = record.get("type")
         if kind == "received":
-            order_id = _text(record, "order_id")
-            instrument = self._symbol_of(_text(record, "product_id"))
+            order_id = text(record, "order_id")
+            instrument = self._symbol_of(text(record, "product_id"))
             known = self._remember(order_id, _name(record) or order_id, instrument, record)
             return self._told(order_id, known, OrderState.ACCEPTED, record)
         if kind == "match":
             maker = "maker_fee_rate" in record
-            order_id = _text(record, "maker_order_id" if maker else "taker_order_id")
+            order_id = text(record, "maker_order_id" if maker else "taker_order_id")
             found = self._known.get(order_id)
             if found is None:
                 return None
             execution = self._matched(record, found.instrument, maker=maker)
             found.filled[execution.trade_id] = execution.quantity
             return self._told(order_id, found, OrderState.PARTIALLY_FILLED, record, (execution,))
-        found = self._known.pop(_text(record, "order_id"), None) if kind == "done" else None
+        found = self._known.pop(text(record, "order_id"), None) if kind == "done" else None
         if found is None:
             return None
         if "remaining_size" in record and found.size is not None:
             # It says what was filled in all, whatever was heard of it.
-            found.filled = {"": found.size - _amount(record, "remaining_size")}
+            found.filled = {"": found.size - amount(record, "remaining_size")}
         state = OrderState.FILLED if record.get("reason") == "filled" else OrderState.CANCELED
-        return self._told(_text(record, "order_id"), found, state, record)
+        return self._told(text(record, "order_id"), found, state, record)
 
     def _remember(self, order_id: str, name: str, instrument: str, record: Json) -> _Known:
         known = self._known.setdefault(order_id, _Known(name, instrument))
-        known.size = _amount(record, "size") if "size" in record else None
+        known.size = amount(record, "size") if "size" in record else None
         if len(self._known) > _KNOWN_MAX:  # of some the end was never told
             del self._known[next(iter(self._known))]
         return known
 
     def trade(self, record: Json) -> VenueTrade:
         """Read one of fills."""
-        product = _text(record, "product_id")
+        product = text(record, "product_id")
         instrument = self._symbol_of(product)
         return VenueTrade(
             instrument=instrument,
-            venue_order_id=_text(record, "order_id"),
+            venue_order_id=text(record, "order_id"),
             side=_side(record),
             execution=Execution(
                 trade_id=_trade_id(record),
-                price=_amount(record, "price"),
-                quantity=_amount(record, "size"),
-                fee=_amount(record, "fee"),
+                price=amount(record, "price"),
+                quantity=amount(record, "size"),
+                fee=amount(record, "fee"),
                 fee_asset=instrument.partition("/")[2],
                 liquidity=Liquidity.MAKER if record.get("liquidity") == "M" else Liquidity.TAKER,
                 event_time_us=_micros(record, "created_at"),
@@ -185,12 +185,12 @@ class Records:
 
     def balances(self, record: Sequence[Json]) -> dict[str, Decimal]:
         """Read GET accounts: available plus held, zeros left out."""
-        found = {self._asset_of(_text(entry, "currency")): _amount(entry, "balance") for entry in record}
-        return {asset: amount for asset, amount in found.items() if amount}
+        found = {self._asset_of(text(entry, "currency")): amount(entry, "balance") for entry in record}
+        return {asset: total for asset, total in found.items() if total}
 
     def _matched(self, record: Json, instrument: str, *, maker: bool) -> Execution:
-        price, size = _amount(record, "price"), _amount(record, "size")
-        rate = _amount(record, "maker_fee_rate" if maker else "taker_fee_rate")
+        price, size = amount(record, "price"), amount(record, "size")
+        rate = amount(record, "maker_fee_rate" if maker else "taker_fee_rate")
         return Execution(
             trade_id=_trade_id(record),
             price=price,
@@ -227,7 +227,7 @@ def _trade_id(record: Json) -> str:
     number = record.get("trade_id")
     if isinstance(number, bool) or not isinstance(number, int):
         raise InvalidValueError("trade_id", number, "a whole number")
-    return f"{_text(record, 'product_id')}:{number}"
+    return f"{text(record, 'product_id')}:{number}"
 
 
 def _side(record: Json) -> Side:
@@ -248,27 +248,9 @@ def _state(record: Json, filled: Decimal) -> OrderState:
     raise InvalidValueError("order.status", status, f"done, rejected or one of {sorted(_LIVE)}")
 
 
-def _text(record: Json, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value:
-        raise InvalidValueError(key, value, "a text")
-    return value
-
-
-def _amount(record: Json, key: str) -> Decimal:
-    value = record.get(key)
-    try:
-        amount = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or amount < 0:
-        raise InvalidValueError(key, value, "a decimal number, zero or more, as text")
-    return amount
-
-
 def _micros(record: Json, key: str) -> int:
     value = record.get(key)
     try:
-        return round(datetime.fromisoformat(_text(record, key)).timestamp() * 1_000_000)
+        return round(datetime.fromisoformat(text(record, key)).timestamp() * 1_000_000)
     except ValueError:
         raise InvalidValueError(key, value, "a time such as 2014-11-07T08:19:27.028459Z") from None

@@ -1,7 +1,6 @@
 """Rules of Coinbase's products."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -53,21 +52,6 @@ async def read_products(client: Transport, venue: str, symbols: Sequence[str]) -
             raise _unreachable(client, venue, error) from None
         fees = _rule(answer, "maker_fee_rate", "fees"), _rule(answer, "taker_fee_rate", "fees")
     return [instrument_of(venue, client.markets[symbol]["info"], symbol, fees) for symbol in symbols]
-
-
-async def read_listed(client: Transport, venue: str, known: Sequence[Instrument]) -> list[Instrument]:
-    """Return the rules of these instruments as they are now; those that the venue has taken off its list: not tradable.
-
-    The client has to have loaded the venue's list just before.
-
-    Raises:
-        UnreachableError: if the venue does not answer as it should.
-
-    """
-    listed = frozenset(client.markets)
-    gone = [replace(instrument, tradable=False) for instrument in known if instrument.symbol not in listed]
-    found = await read_products(client, venue, [each.symbol for each in known if each.symbol in listed])
-    return [*found, *gone]
 
 
 def instrument_of(venue: str, info: dict[str, Any], symbol: str, fees: tuple[Decimal, Decimal]) -> Instrument:
