@@ -11,11 +11,14 @@ trade: it raises the urgency of what is out of its bounds and still on its way o
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 
-from trimtab.domain.amounts import ZERO, quantise
+from trimtab.domain.amounts import SCALE, ZERO
 from trimtab.drift.holdings import Holdings, View
 from trimtab.messages import Risk
+
+# A weight goes in twice: of next to no equity it has some forty digits before the point, and all have 18 after it.
+_EXACT = Context(prec=240, rounding=ROUND_HALF_EVEN)
 
 
 def recent_returns(holdings: Holdings, risk: Risk | None) -> tuple[Decimal, ...]:
@@ -25,10 +28,11 @@ def recent_returns(holdings: Holdings, risk: Risk | None) -> tuple[Decimal, ...]
 
 
 def velocities(view: View, returns: Sequence[Decimal]) -> tuple[Decimal, ...]:
-    """Return v of every asset, cash last. Runs under the caller's decimal context."""
-    whole = sum((weight * change for weight, change in zip(view.weights, returns, strict=True)), ZERO)
-    own = (quantise(weight * (change - whole)) for weight, change in zip(view.weights, returns, strict=True))
-    return (*own, quantise(-view.cash_weight * whole))
+    """Return v of every asset, cash last."""
+    with localcontext(_EXACT):
+        whole = sum((weight * change for weight, change in zip(view.weights, returns, strict=True)), ZERO)
+        own = (weight * (change - whole) for weight, change in zip(view.weights, returns, strict=True))
+        return tuple(velocity.quantize(SCALE) for velocity in (*own, -view.cash_weight * whole))
 
 
 def ahead(drift: Decimal, velocity: Decimal) -> Decimal:

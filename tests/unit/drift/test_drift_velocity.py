@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 from drift_worlds import SETTINGS, D, market, portfolio, risk, state, weights_to_positions
@@ -96,3 +98,18 @@ def test_it_hurries_what_is_on_its_way_out_and_changes_no_trade(policy: Policy) 
     assert still.trades == outward.trades == inward.trades
     btc = next(term for term in outward.terms if term.asset == "BTC")
     assert btc.velocity == D("0.7") * (D("0.03") - D("0.7") * D("0.03"))
+
+
+def test_weights_of_next_to_no_equity_are_exact_to_the_last_decimal() -> None:
+    """The products have more digits than the context of decisions, and rounding twice is not rounding once."""
+    weights = (D("-3993437104588668319962874818729.498429137724275654"), D("9" * 38 + ".123456789012345678"))
+    changes = (D("0.035700000000000001"), D("-0.099999999999999999"))
+    cash = 1 - sum(weights)
+    view = SimpleNamespace(weights=weights, cash_weight=cash)
+    with localcontext(CONTEXT):
+        found = velocities(view, changes)  # type: ignore[arg-type]  # the part of a view that counts
+    exact = [Fraction(weight) for weight in weights]
+    whole = sum(weight * Fraction(change) for weight, change in zip(exact, changes, strict=True))
+    expected = [weight * (Fraction(change) - whole) for weight, change in zip(exact, changes, strict=True)]
+    for velocity, value in zip(found, [*expected, -Fraction(cash) * whole], strict=True):
+        assert abs(Fraction(velocity) - value) <= Fraction(1, 2 * 10**18)
