@@ -93,7 +93,7 @@ def test_tapes_of_different_times_or_of_one_symbol_cannot_play_together(tmp_path
         ("a.csv", b"side,price,size,time\n", ":1: 'side,price,size,time'"),
         ("a.csv", b"", ":1: ''"),
         ("a.gz", b"no gzip at all", ": Not a gzipped file"),
-        ("a.gz", gzip.compress(b"123 [1]\n"), ":1: '123 [1]'"),
+        ("a.gz", gzip.compress(b"123 [1]\n", mtime=0), ":1: '123 [1]'"),
     ],
 )
 def test_what_is_no_tape_is_refused_with_the_kinds_there_are(
