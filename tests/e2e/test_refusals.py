@@ -28,7 +28,8 @@ def test_a_tape_that_is_none_is_refused_before_the_stack_starts(command: str, tm
     assert ended.returncode == 2, ended.stderr
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    assert errors[0].startswith(f"error: exchange: {tape}:1: ")
+    asked = {"demo": "Invalid value for --tape", "up": "exchange"}[command]  # a demo looks at the tape itself
+    assert errors[0].startswith(f"error: {asked}: {tape}:1: ")
     assert "Traceback" not in ended.stderr
     assert not (folder / "stack").exists()
     assert [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])] == []

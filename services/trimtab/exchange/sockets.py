@@ -61,8 +61,8 @@ class Sockets:
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, compress=False)
         try:
             await socket.prepare(request)
-        except ConnectionResetError:  # the client went before it was let in
-            return socket
+        except ConnectionResetError:  # the client went before it was let in; half a websocket cannot be ended
+            return web.Response()
         connection = Connection(socket, audience, request.remote or "", combined=combined)
         hub = self._venue.hub
         hub.connections.add(connection)

@@ -49,8 +49,8 @@ class Sockets:
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, compress=False)
         try:
             await socket.prepare(request)
-        except ConnectionResetError:  # the client went before it was let in
-            return socket
+        except ConnectionResetError:  # the client went before it was let in; half a websocket cannot be ended
+            return web.Response()
         connection = Connection(socket, "market", request.remote or "", combined=False)
         hub = self._venue.hub
         hub.connections.add(connection)
