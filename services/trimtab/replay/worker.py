@@ -1,8 +1,8 @@
 """A drift worker of the past: the live worker's own deciding part, fed as its journal says."""
 
 import contextlib
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,9 +27,10 @@ class Worker:
     session: Session
     entries: deque[JournalEntry]
     deciding: Deciding
+    earlier: Mapping[tuple[str, int], Sequence[Signal]]  # before the session, by portfolio and ledger version
+    _end: int
     _places: dict[str, int] = field(default_factory=dict)
     _signalled: dict[str, tuple[Entry, int]] = field(default_factory=dict)
-    _end: int = -1
     _begun: bool = False
 
     @classmethod
@@ -39,7 +40,11 @@ class Worker:
         """Return the worker that wrote these entries, which are sorted by number."""
         unbroken = deque(entry for number, entry in enumerate(entries) if entry.number == number)
         end = max((entry.settled_offset for entry in unbroken), default=-1)
-        return cls(session, unbroken, Deciding(Portfolios(parse), settings), _end=end)
+        earlier: dict[tuple[str, int], list[Signal]] = defaultdict(list)
+        for each in session.signals:
+            if each.signal.frame_offset < session.first:
+                earlier[each.signal.portfolio_id, each.signal.ledger_version].append(each.signal)
+        return cls(session, unbroken, Deciding(Portfolios(parse), settings), earlier, end)
 
     def holds(self, portfolio_id: str, offset: int) -> bool:
         """Tell whether it decided on this portfolio at a frame that it has just seen."""
@@ -106,10 +111,8 @@ class Worker:
     def _remember(self, row: AppliedState, since: int) -> None:
         """Note what it had signalled on this state before the session began."""
         entry = self.deciding.portfolios.get(row.portfolio_id)
-        for each in self.session.signals:
-            signal = each.signal
-            mine = (signal.portfolio_id, signal.ledger_version) == (row.portfolio_id, row.ledger_version)
-            if entry is not None and mine and since <= signal.frame_offset < self.session.first:
+        for signal in self.earlier.get((row.portfolio_id, row.ledger_version), ()):
+            if entry is not None and since <= signal.frame_offset:
                 entry.signalled_us = signal.event_time_us
                 entry.retry_us = 2 * signal.deadline_us - signal.event_time_us
 
