@@ -48,9 +48,11 @@ class Addresses:
 def embedded_stack() -> Iterator[Addresses]:
     """Run the parts as child processes, in a folder that is removed."""
     from trimtab.embedded.supervisor import Stack  # noqa: PLC0415 - only this provider needs it
+    from trimtab.embedded.warm import prepare  # noqa: PLC0415 - as above
 
     folder = Path(tempfile.mkdtemp(prefix="trimtab-test-"))
     try:
+        prepare()
         with Stack(folder):
             yield read_addresses(folder / "addresses.json")
     finally:

@@ -21,13 +21,13 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from trimtab.embedded import daemon, supervisor
-from trimtab.embedded.artifacts import ready
 from trimtab.embedded.cache import cache_folder
 from trimtab.embedded.errors import DownloadError, FolderInUseError, PartError, StackError
 from trimtab.embedded.events import Event
 from trimtab.embedded.folder import Addresses
 from trimtab.embedded.postgres import UNPRIVILEGED_USER
 from trimtab.embedded.supervisor import Stack
+from trimtab.embedded.warm import prepare
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +58,7 @@ def assert_nothing_runs_on(folder: Path, seconds_max: float = 30.0) -> None:
 
 @pytest.fixture(scope="module")
 def downloaded() -> None:
-    ready(lambda *_: None)
+    prepare()
 
 
 @pytest.fixture
@@ -405,7 +405,7 @@ def test_an_ordinary_user_can_run_it_too():
     user = UNPRIVILEGED_USER
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         home = Path(name)
-        shutil.copytree(cache_folder(), home / "cache" / "trimtab", ignore=shutil.ignore_patterns("*.aot", "warm-*"))
+        shutil.copytree(cache_folder(), home / "cache" / "trimtab", ignore=shutil.ignore_patterns("warm-*"))
         for path in (home, *home.rglob("*")):
             shutil.chown(path, user)
         as_user = ["setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups"]

@@ -22,6 +22,7 @@ from trimtab.demo.stage import MarketChoice, Stage
 from trimtab.demo.watch import Watch
 from trimtab.domain.errors import UnreachableError
 from trimtab.embedded.events import Event, OnEvent
+from trimtab.embedded.warm import prepare
 
 _BASES = ("BTC", "ETH", "SOL", "XRP", "AVAX", "LINK", "ADA", "DOGE", "DOT", "LTC", "BNB", "ATOM")
 _ACCOUNTS = 3
@@ -66,6 +67,7 @@ async def trading_line(folder: Path, on_event: OnEvent) -> AsyncIterator[Trading
 
     stage = Stage(folder, MarketChoice(volatility=_VOLATILITY), tuning=_TUNING, on_event=heard)
     try:
+        await asyncio.to_thread(prepare, stage.on_event)
         await asyncio.to_thread(stage.start_stack)
         sim = await asyncio.to_thread(stage.start_exchange)
         await asyncio.to_thread(sim.limit, **_LIMITS)

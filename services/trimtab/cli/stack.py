@@ -77,12 +77,12 @@ def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 def _start(folder: Path, market: str, report: "Report") -> dict[str, Any]:
-    from trimtab.embedded.artifacts import ready
-    from trimtab.embedded.events import Event, read_events
+    from trimtab.embedded.events import read_events
+    from trimtab.embedded.warm import prepare
 
     if _resident(folder) is not None:
         raise AlreadyUpError(f"{folder}: everything runs here already; stop it with trimtab down")
-    ready(lambda text, done, total: report(Event.now("stack", "download", text, done, total)))
+    prepare(report)
     folder.mkdir(parents=True, exist_ok=True)
     note, events, log = folder / "ready.json", folder / "events.log", folder / "up.log"
     note.unlink(missing_ok=True)

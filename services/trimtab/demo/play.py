@@ -21,6 +21,7 @@ from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
 from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.embedded.events import Event
+from trimtab.embedded.warm import prepare
 from trimtab.portfolio_file import Document
 from trimtab.replay.parity import Parity
 from trimtab.settings import DriftSettings, Settings
@@ -84,6 +85,7 @@ class Play:
         sim = await asyncio.to_thread(stage.start_exchange)
         prices = {symbol.removesuffix(QUOTE): mid for symbol, mid in sim.prices().items()}
         self._cast = cast = self._chosen(frozenset(prices))
+        await asyncio.to_thread(prepare, stage.on_event)
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began

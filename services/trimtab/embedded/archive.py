@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Literal
 
 from trimtab.embedded.cache import cache_folder
-from trimtab.embedded.runtime import java_identity
 
 Use = Literal["use", "make"]
 
 MAKING_SECONDS_MAX = 120.0  # a part that makes its archive does so while it stops
-ARCHIVES_KEPT = 8  # about 80 MB each; several clones with their own Java share one cache
+ARCHIVES_KEPT = 8  # about 80 MB each; clones of different versions share one cache
 
 # Java 25 confuses some stubs of machine code in an archive, notices, and complains at every start.
 CLASSES_ONLY = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTAdapterCaching", "-XX:-AOTStubCaching")
 
 
 class Archive:
-    """The archive of one part in one version, for one Java and one set of options."""
+    """The archive of one part, for one `identity` of all software and one set of options."""
 
     def __init__(self, part: str, identity: str, options: tuple[str, ...], scratch: Path, use: Use) -> None:
-        key = hashlib.sha256("\n".join((java_identity(), identity, *options)).encode()).hexdigest()[:16]
+        key = hashlib.sha256("\n".join((identity, *options)).encode()).hexdigest()[:16]
         self.path = cache_folder() / "archives" / f"{part}-{key}.aot"
         self._made = scratch / f"{part}.aot"
         self._use = use

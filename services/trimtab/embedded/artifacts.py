@@ -14,6 +14,7 @@ from trimtab.embedded.artifact import Artifact, locked, sha256_of
 from trimtab.embedded.cache import cache_folder, only_one, write_whole
 from trimtab.embedded.errors import DownloadError
 from trimtab.embedded.fetch import fetch, take_local
+from trimtab.embedded.java import java, launcher
 from trimtab.embedded.repositories import local_repository, repositories
 
 OnProgress = Callable[[str, int, int], None]  # what is done, bytes so far, bytes in all
@@ -28,6 +29,7 @@ REGISTRY_JAR = "quarkus-run.jar"
 class Software:
     """What the Java parts run from."""
 
+    java: Path  # the launcher
     kafka_jars: tuple[Path, ...]
     registry_jar: Path
     identity: str  # changes whenever any of the files changes
@@ -48,8 +50,9 @@ def ready(on_progress: OnProgress) -> Software:
         raise DownloadError(f"the download cache cannot be used: {error}") from error
     registry = next(artifact for artifact in artifacts if artifact.part == "registry")
     jars = tuple(_stored(artifact) for artifact in artifacts if artifact.part == "kafka")
-    identity = "".join(artifact.sha256 for artifact in artifacts)
-    return Software(jars, _unpacked(registry) / REGISTRY_JAR, identity)
+    home = java()
+    identity = "\n".join((home.name, *(artifact.sha256 for artifact in artifacts)))
+    return Software(launcher(home), jars, _unpacked(registry) / REGISTRY_JAR, identity)
 
 
 def missing(artifacts: Iterable[Artifact]) -> list[Artifact]:

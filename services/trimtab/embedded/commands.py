@@ -8,13 +8,11 @@ import typer
 from rich.console import Console
 
 from trimtab.embedded import daemon
-from trimtab.embedded.artifacts import ready
 from trimtab.embedded.errands import ask_restart
-from trimtab.embedded.events import Event
 from trimtab.embedded.folder import Addresses
 from trimtab.embedded.progress import Report
 from trimtab.embedded.restarts import Restart
-from trimtab.embedded.warm import warm_up
+from trimtab.embedded.warm import prepare
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True)
@@ -66,13 +64,10 @@ def restart(folder: FolderOption, part: Annotated[str, typer.Argument(help="kafk
 
 
 @app.command()
-def fetch(*, warm: Annotated[bool, typer.Option("--warm/--no-warm")] = True) -> None:
-    """Download what the stack runs from and prepare faster starts (once per user)."""
+def fetch() -> None:
+    """Download what the stack runs from and record a first run for faster starts (once per user)."""
     with Report(errors) as report:
-        if warm:
-            warm_up(report)
-        else:
-            ready(lambda text, done, total: report(Event.now("stack", "download", text, done, total)))
+        prepare(report)
 
 
 @app.command()

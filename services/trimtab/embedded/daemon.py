@@ -11,7 +11,6 @@ from types import FrameType
 
 import psutil
 
-from trimtab.embedded.artifacts import ready
 from trimtab.embedded.crew import last_line
 from trimtab.embedded.errands import do_errands
 from trimtab.embedded.errors import FolderInUseError, PartError, StackError
@@ -19,6 +18,7 @@ from trimtab.embedded.events import Event, OnEvent, ignore, read_events
 from trimtab.embedded.folder import Addresses, Folder
 from trimtab.embedded.restarts import Restart
 from trimtab.embedded.supervisor import Stack
+from trimtab.embedded.warm import prepare
 
 POLL_SECONDS = 0.1
 STOP_SECONDS_MAX = 90.0
@@ -42,6 +42,7 @@ def run_foreground(
     stack = Stack(folder, restart=restart, on_event=on_event)
     before = {number: signal.signal(number, _request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        prepare(on_event)
         addresses = stack.start()
         if on_ready is not None:
             on_ready(addresses)
@@ -66,11 +67,11 @@ def _request_stop(_number: int, _frame: FrameType | None) -> None:
 def start_detached(folder: Path, *, restart: Restart = "never", on_event: OnEvent = ignore) -> Addresses:
     """Start a stack that outlives this process; returns when it is ready.
 
-    Downloads happen here, so that `on_event` shows their progress. Raises StackError when it does not start.
+    What a first start needs is made here, where `on_event` shows it. Raises StackError when the stack does not start.
     """
     home = Folder(folder)
     _refuse_running(home)
-    ready(lambda text, done, total: on_event(Event.now("stack", "download", text, done, total)))
+    prepare(on_event)
     home.make()
     (home.path / "addresses.json").unlink(missing_ok=True)  # a stack that was killed leaves it
     log = home.log("supervisor")

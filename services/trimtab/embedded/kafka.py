@@ -15,7 +15,7 @@ from trimtab.embedded.artifacts import Software
 from trimtab.embedded.cache import write_whole
 from trimtab.embedded.leash import Command
 from trimtab.embedded.part import PartName, Run, java_options
-from trimtab.embedded.runtime import environment, java
+from trimtab.embedded.runtime import environment
 
 HEALTH_SECONDS = 1.0
 
@@ -77,6 +77,7 @@ class Kafka:
         self.folder = folder / "kafka"
         self._ports = ports
         self._log = log
+        self._launcher = software.java
         self._class_path = ":".join(str(jar) for jar in software.kafka_jars)
         self._options = (
             "-Xms128m",
@@ -121,7 +122,7 @@ class Kafka:
 
     def _java(self, *options: str, main: str, arguments: tuple[str, ...]) -> Command:
         return Command(
-            argv=(str(java()), *self._options, *options, "-cp", self._class_path, main, *arguments),
+            argv=(str(self._launcher), *self._options, *options, "-cp", self._class_path, main, *arguments),
             env=environment(HOME=str(self.folder)),
             cwd=str(self.folder),
             log=str(self._log("kafka")),

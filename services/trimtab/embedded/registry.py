@@ -9,7 +9,7 @@ from trimtab.embedded.archive import Archive, Use
 from trimtab.embedded.artifacts import Software
 from trimtab.embedded.leash import Command
 from trimtab.embedded.part import PartName, Run, java_options
-from trimtab.embedded.runtime import environment, java
+from trimtab.embedded.runtime import environment
 
 HEALTH_SECONDS = 1.0
 
@@ -32,6 +32,7 @@ class Registry:
         self._ports = ports
         self._log = log
         self._password = password
+        self._launcher = software.java
         self._jar = software.registry_jar
         # the first compiler alone: ready sooner, and a registry is asked once per schema
         self._options = ("-Xmx256m", "-XX:TieredStopAtLevel=1", *java_options(self.folder))
@@ -52,7 +53,7 @@ class Registry:
         """The registry's process."""
         temporary = str(self.folder / "tmp")
         return Command(
-            argv=(str(java()), *self._options, *self.archive.options(), "-jar", str(self._jar)),
+            argv=(str(self._launcher), *self._options, *self.archive.options(), "-jar", str(self._jar)),
             env=environment(
                 HOME=str(self.folder),
                 APICURIO_STORAGE_KIND="sql",

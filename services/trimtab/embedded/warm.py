@@ -1,29 +1,54 @@
-"""Everything that can be done ahead of a start: the downloads, and archives of a recorded run of the Java parts."""
+"""All that is done ahead of a user's first start: the downloads, and archives of a recorded run of the Java parts."""
 
 import tempfile
 from pathlib import Path
 
-from trimtab.embedded.artifacts import ready
-from trimtab.embedded.cache import cache_folder
-from trimtab.embedded.events import Event, OnEvent, ignore
+from trimtab.embedded.artifacts import Software, ready
+from trimtab.embedded.cache import cache_folder, only_one
+from trimtab.embedded.errors import StackError
+from trimtab.embedded.events import Event, Kind, OnEvent, ignore
 from trimtab.embedded.kafka import Kafka
 from trimtab.embedded.registry import Registry
 from trimtab.embedded.sockets import NAMES
 from trimtab.embedded.supervisor import Stack
 
 
-def warm_up(on_event: OnEvent = ignore) -> bool:
-    """Fetch what is missing, then run a stack once on a scratch folder so that later starts take half the time.
+def prepare(on_event: OnEvent = ignore) -> None:
+    """Fetch what is missing, and once for all clones of a user record a run on a scratch folder, which halves starts.
 
-    Takes about a quarter of a minute after the downloads; worth it wherever a stack starts more than a few times.
-    Returns False when the archives were there already.
+    The recording takes about a quarter of a minute. Raises DownloadError when something is missing and cannot be
+    fetched; a record that cannot be made is a warning, since the stack starts without.
     """
-    software = ready(lambda text, done, total: on_event(Event.now("stack", "download", text, done, total)))
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="warm-") as scratch:
-        folder, ports = Path(scratch), dict.fromkeys(NAMES, 0)
-        kafka = Kafka(folder, ports, software, folder.joinpath)
-        registry = Registry(folder, ports, software, folder.joinpath, "")
-        if kafka.archive.path.is_file() and registry.archive.path.is_file():
-            return False
-        with Stack(folder, on_event=on_event, archives="make"):
-            return True
+
+    def tell(kind: Kind, text: str, done: int = 0, total: int = 0) -> None:
+        on_event(Event.now("stack", kind, text, done, total))
+
+    software = ready(lambda text, done, total: tell("download", text, done, total))
+    if _is_recorded(software):
+        return
+    with only_one("archives", lambda: tell("starting", "another process records a first run; waiting for it")):
+        if _is_recorded(software):
+            return
+        tell("starting", "recording a first run, so that every later start takes half the time")
+        try:
+            _record()
+        except StackError as error:
+            tell("warning", f"no first run is recorded, so starts take longer: {error}")
+
+
+def _is_recorded(software: Software) -> bool:
+    return all(part.archive.path.is_file() for part in _java_parts(software))
+
+
+def _java_parts(software: Software) -> tuple[Kafka, Registry]:
+    """The parts that have archives; these two never run."""
+    folder, ports = cache_folder(), dict.fromkeys(NAMES, 0)
+    return Kafka(folder, ports, software, folder.joinpath), Registry(folder, ports, software, folder.joinpath, "")
+
+
+def _record() -> None:
+    with (
+        tempfile.TemporaryDirectory(dir=cache_folder(), prefix="warm-") as scratch,
+        Stack(Path(scratch), archives="make"),
+    ):
+        pass

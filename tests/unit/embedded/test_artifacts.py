@@ -164,6 +164,7 @@ def cache(repository, monkeypatch, tmp_path):
     for artifact, body in zip(wanted, (jar, archive), strict=True):
         repository.files[f"/{artifact.path}"] = body
     monkeypatch.setattr(artifacts, "locked", lambda: wanted)
+    monkeypatch.setattr(artifacts, "java", lambda: tmp_path / "java")
     monkeypatch.setattr(artifacts, "repositories", lambda: (repository.url,))
     monkeypatch.setattr(artifacts, "local_repository", lambda: tmp_path / "no-m2")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -15,7 +15,7 @@ from trimtab.embedded.errors import PartError
 from trimtab.embedded.events import Event
 from trimtab.embedded.leash import Command
 from trimtab.embedded.progress import Report
-from trimtab.embedded.runtime import environment, java, postgres_program
+from trimtab.embedded.runtime import environment, postgres_program
 from trimtab.embedded.sockets import NAMES
 
 PORTS = {name: 21_000 + n for n, name in enumerate(NAMES)}
@@ -24,7 +24,7 @@ PORTS = {name: 21_000 + n for n, name in enumerate(NAMES)}
 @pytest.fixture
 def software(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return Software((tmp_path / "a.jar", tmp_path / "b.jar"), tmp_path / "run.jar", "one")
+    return Software(tmp_path / "java", (tmp_path / "a.jar", tmp_path / "b.jar"), tmp_path / "run.jar", "one")
 
 
 def log_in(folder):
@@ -63,7 +63,7 @@ def test_java_parts_write_nothing_outside_of_their_folder(tmp_path, software):
         registry.Registry(tmp_path, PORTS, software, log_in(tmp_path), "secret"),
     ):
         command = part.command()
-        assert command.argv[0] == str(java())
+        assert command.argv[0] == str(software.java)
         assert f"-Djava.io.tmpdir={part.folder / 'tmp'}" in command.argv
         assert "-XX:-UsePerfData" in command.argv
         assert command.cwd == command.env["HOME"] == str(part.folder)
@@ -76,8 +76,7 @@ def test_the_callers_environment_does_not_reach_the_parts(monkeypatch):
     assert "harm" not in environment(A="b").values()
 
 
-def test_the_wheels_hold_java_and_postgres():
-    assert java().is_file()
+def test_the_wheel_holds_postgres():
     assert postgres_program("initdb").is_file()
 
 
