@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from trading_floor import Floor
+from exchange_process import Running
+from trading_floor import Floor, open_floor
 
+from ledger_worlds import LedgerWorld
 from trimtab.domain.orders import Side
 from trimtab.messages import Break
 
@@ -26,6 +28,26 @@ async def test_an_order_that_look_ups_do_not_show_yet_is_not_sent_again(floor: F
     journal = floor.journal()
     began = [line["fault_id"] for line in journal.faults if line["fault"] == "stale_reads"][-1]
     assert began in [line["fault_id"] for line in journal.faults_over]
+
+
+async def test_an_order_that_look_ups_never_show_is_taken_back_before_there_is_another(
+    still_exchange: Running, ledger_world: LedgerWorld
+) -> None:
+    async with open_floor(still_exchange, ledger_world, recv_window_ms=500, clock_skew_ms=100) as floor:
+        executor = await floor.executor(deaf=True, patient=True)
+        await floor.fault("stale_reads", duration_ms=None)
+        await floor.fault("lost_answer")
+        await floor.accepted(executor, await floor.trade(Side.BUY, "0.01"))
+        await floor.until(lambda: len(floor.children()) == 2, "placed again")
+        await floor.until(lambda: floor.children()[1]["state"] == "accepted", "answered")
+        assert [child["state"] for child in floor.children()] == ["canceled", "accepted"]
+        ours = [order for (account, *_), order in floor.journal().orders.items() if account == floor.account]
+        assert [order.status for order in ours] == ["CANCELED", "NEW"]
+        await floor.hit(ours[1], "0.01")
+        await floor.http.delete(f"{floor.exchange.http}/sim/faults")
+        await floor.reconciler(missed_fill_after_ms=0).comparing.compare()  # no stream tells of it
+        await floor.holds()
+        assert _bought(floor) == Decimal("0.01")
 
 
 async def test_a_fill_that_look_ups_do_not_show_any_more_is_not_undone(floor: Floor) -> None:

@@ -284,6 +284,24 @@ async def test_an_order_whose_answer_is_lost_is_neither_doubled_nor_missed(bridg
     assert sum(fill.quantity for fill in bridge.fills()) == Decimal("0.04")
 
 
+async def test_an_order_that_neither_look_ups_nor_stream_show_for_long_is_not_sent_again(bridge: Bridge) -> None:
+    """Longer than its receive window and the clocks' skew, after which an absence counts."""
+    executor, reconciler = await bridge.executor(), bridge.reconciler("coinbase")
+    coinbase = bridge.exchanges["coinbase"]
+    await asyncio.wait_for(executor.following.wait(), WAIT_SECONDS_MAX)
+    await arm(coinbase, "stream_gap", "@user", streams="user", count=None)
+    await arm(coinbase, "stale_reads", duration_ms=6_000)
+    await arm(coinbase, "lost_answer", "POST /orders")
+    await bridge.accepted(executor, await bridge.trade("coinbase", Side.BUY, "BTC", "0.04"))
+    await bridge.at_rest()
+    assert [row["state"] for row in bridge.world.ask("SELECT state FROM ledger.child_order")] == ["filled"]
+    assert sum(fill.quantity for fill in bridge.fills()) == Decimal("0.04")
+    assert not await reconciler.comparing.compare()
+    await assert_ledger_and_venues_agree(bridge)
+    struck = {each["fault"] for each in read_journal(coinbase.journal).faults}
+    assert {"stream_gap", "stale_reads", "lost_answer"} <= struck
+
+
 async def test_a_resting_order_is_filled_by_others_and_told_by_the_stream_or_found_in_the_trades(
     bridge: Bridge,
 ) -> None:

@@ -118,7 +118,11 @@ class Sender:
         await book.bump(parent.portfolio_id, f"refused: {code}", now_us, now_us + _REFUSAL_REST_US)
 
     async def _absent(self, parent: ParentOrder, child: ChildOrder, asked_ms: int) -> None:
-        """Count a look-up in vain. Only those asked after the request can no longer arrive say anything."""
+        """Count a look-up in vain. Only those asked after the request can no longer arrive say anything.
+
+        Even then what is read may lag. A cancellation goes to the book itself: only if that is in vain too, the order
+        is not there, and another in its place does not come on top of it.
+        """
         desk, order = self._desk, child.client_order_id
         if (
             not child.state.unsettled
@@ -128,6 +132,12 @@ class Sender:
         counts = self._absences.setdefault(parent.account, {})
         counts[order] = counts.get(order, 0) + 1
         if counts[order] < desk.settings.lookups_for_absence:
+            return
+        taken_back = await desk.venues[parent.account].cancel(parent, child)
+        if not isinstance(taken_back, Absent):
+            desk.log.warning("order not to be seen, and not absent", order=order, answer=str(taken_back))
+            if isinstance(taken_back, ExecutionReport):
+                await self._record(taken_back)
             return
         now_us = max(desk.now_us(), child.placed_us)  # there may be no market yet after a start
         async with desk.ledger.transaction() as book:

@@ -102,7 +102,11 @@ class Venue(Protocol):
         self, parent: ParentOrder, child: ChildOrder
     ) -> ExecutionReport | Refused | NotPlaced | Unknown: ...
 
-    async def cancel(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown: ...
+    async def cancel(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
+        """Cancel by client id; `Absent` when the venue's book has no such open order.
+
+        It may have been filled, where the venue does not tell that apart; where it does, a filled one is `Unknown`.
+        """
 
     async def find(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         """Look an order up by its client id, with all its executions."""

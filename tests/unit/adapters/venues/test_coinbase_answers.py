@@ -3,7 +3,7 @@
 import pytest
 
 from trimtab.adapters.venues.answers import Failure, silence_ms
-from trimtab.adapters.venues.coinbase.answers import lookup_answer, place_answer, rejection
+from trimtab.adapters.venues.coinbase.answers import cancelled_id, lookup_answer, place_answer, rejection
 from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
 
 
@@ -61,10 +61,21 @@ def test_what_never_reached_the_book_is_not_placed() -> None:
 
 
 def test_only_the_venues_own_words_are_an_absence() -> None:
-    for status, message in ((404, "NotFound"), (404, "order not found"), (400, "Order already done")):
+    for status, message in ((404, "NotFound"), (404, "order not found")):
         assert lookup_answer(Failure("text", status, message=message)) == Absent()
     for status, message in ((404, ""), (404, "no route"), (400, "NotFound"), (401, "NotFound"), (500, "NotFound")):
         assert isinstance(lookup_answer(Failure("text", status, message=message)), Unknown)
+
+
+def test_an_order_that_is_done_has_traded() -> None:
+    assert isinstance(lookup_answer(Failure("text", 400, message="Order already done")), Unknown)
+
+
+def test_a_cancellation_names_its_order_or_nothing() -> None:
+    order_id = "7e570000-0001-4000-8000-000000000001"
+    assert cancelled_id(f'"{order_id}"') == cancelled_id(order_id) == order_id
+    for answer in ({}, [order_id], "", '""', "7e57", None):
+        assert cancelled_id(answer) is None
 
 
 def test_an_answer_of_success_may_be_a_rejection() -> None:

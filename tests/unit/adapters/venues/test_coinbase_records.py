@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trimtab.adapters.venues.coinbase.records import Records, client_oid, order_request
+from trimtab.adapters.venues.coinbase.records import Records, client_oid, listed, order_request
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import (
@@ -213,3 +213,10 @@ def test_fills_and_balances(records: Records) -> None:
             records.trade(fill | changes)
     held = [{"currency": "BTC", "balance": "1.5000"}, {"currency": "ETH", "balance": "0.0000"}]
     assert records.balances(held) == {"BTC": Decimal("1.5")}
+
+
+def test_what_is_no_list_does_not_pass_for_an_empty_one() -> None:
+    assert listed([]) == []
+    for answer in ({}, "", None, {"message": "later"}):
+        with pytest.raises(InvalidValueError, match="a list"):
+            listed(answer)

@@ -1,7 +1,9 @@
 """One account at Coinbase Exchange over ccxt: orders out, answers in, nothing believed that the venue did not say.
 
-An order that ended without a fill is gone there, and asked for it is as if it had never been: of an order that the
-venue once confirmed, that is an end; of any other it proves nothing before its receive window has passed.
+An order that ended without a fill is gone there, and asked for it is as if it had never been. What look-ups say may lag
+behind that, for longer than anybody knows; a cancellation goes to the book itself, and tells an order that never traded
+("not found") from one that did ("done"). So of an order that the venue once confirmed and does not show any more, only
+a cancellation in vain is an end; of any other nothing is proven before its receive window has passed.
 """
 
 import asyncio
@@ -11,9 +13,15 @@ from typing import Any
 
 from trimtab.adapters.venues.answers import Failure
 from trimtab.adapters.venues.budget import Budget, Held, Priority
-from trimtab.adapters.venues.coinbase.answers import lists_no_such_product, lookup_answer, place_answer, rejection
+from trimtab.adapters.venues.coinbase.answers import (
+    cancelled_id,
+    lists_no_such_product,
+    lookup_answer,
+    place_answer,
+    rejection,
+)
 from trimtab.adapters.venues.coinbase.client import STAMP_MS, CoinbaseClient
-from trimtab.adapters.venues.coinbase.records import Records, client_oid, order_request
+from trimtab.adapters.venues.coinbase.records import Records, client_oid, listed, order_request
 from trimtab.adapters.venues.coinbase.rules import load_products
 from trimtab.adapters.venues.requests import Requests
 from trimtab.adapters.venues.user_stream import UserStream
@@ -83,17 +91,16 @@ class CoinbaseVenue:
         return found if isinstance(found, ExecutionReport) else report
 
     async def cancel(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
-        """Cancel by client id; `Absent` when the venue has no such open order (it may have filled)."""
+        """Cancel by client id; `Absent` when it never was at the venue, or ended there without a fill."""
         answer = await self._ask_order(
             Priority.CANCEL, self._client.private_delete_orders_client_client_oid, parent, child
         )
         if isinstance(answer, Failure):
             return lookup_answer(answer)
-        order_id = str(answer).strip().strip('"')
+        if (order_id := cancelled_id(answer)) is None:
+            return Unknown(f"cancelled, and the answer is no order's id: {answer}")
         found = await self._by_id(order_id, child)
-        if isinstance(found, Absent):
-            return self._records.gone(parent.instrument, child.client_order_id, order_id, (), self._now_us())
-        return found
+        return await self._untraded(parent, child, order_id) if isinstance(found, Absent) else found
 
     async def find(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         """Look an order up by its client id, with all its executions."""
@@ -130,8 +137,8 @@ class CoinbaseVenue:
         if len(answer) >= _PAGE:
             return Unknown(f"more than {_PAGE - 1} open orders, which the venue does not tell at once")
         try:
-            return [self._records.order(record) for record in answer]
-        except InvalidValueError as error:
+            return [self._records.order(record) for record in listed(answer)]
+        except (InvalidValueError, AttributeError, TypeError) as error:
             return Unknown(f"the answer cannot be read: {error}")
 
     async def balances(self) -> dict[str, Decimal] | Unknown:
@@ -140,7 +147,7 @@ class CoinbaseVenue:
         if isinstance(answer, Failure):
             return Unknown(answer.text)
         try:
-            return self._records.balances(answer)
+            return self._records.balances(listed(answer))
         except (InvalidValueError, AttributeError, TypeError) as error:
             return Unknown(f"the answer cannot be read: {error}")
 
@@ -188,18 +195,29 @@ class CoinbaseVenue:
             return found
         if self._now_us() // 1_000 <= child.request_time_ms + self.absence_window_ms:
             return Unknown("confirmed a moment ago and not to be seen: what is read may lag")
-        fills = await self._fills({"order_id": child.venue_order_id}, 0)
+        return await self._untraded(parent, child, child.venue_order_id)
+
+    async def _untraded(self, parent: ParentOrder, child: ChildOrder, order_id: str) -> ExecutionReport | Unknown:
+        """Say of an order that is not to be seen that it ended without a fill, if the book itself has it no more.
+
+        If it lives it is taken back by that: to be there unseen is worse than to be gone.
+        """
+        answer = await self._requests.ask(Priority.CANCEL, self._client.private_delete_orders_id, {"id": order_id})
+        if not isinstance(answer, Failure):
+            return Unknown("alive though not to be seen, and taken back: what is read lags")
+        said = lookup_answer(answer)
+        if isinstance(said, Unknown):
+            return said
+        fills = await self._fills({"order_id": order_id}, 0)
         if isinstance(fills, Absent | Unknown):
             return Unknown("gone, and the venue does not tell its fills")
         executions = [fill.execution for fill in fills]
-        return self._records.gone(
-            parent.instrument, child.client_order_id, child.venue_order_id, executions, self._now_us()
-        )
+        return self._records.gone(parent.instrument, child.client_order_id, order_id, executions, self._now_us())
 
     async def _denied(self, answer: Absent) -> Absent | Unknown:
         """See what the venue's own clock says, by which it lets a late request in, before an absence counts."""
         told = await self._requests.ask(Priority.ORDER, self._client.public_get_time, {})
-        epoch = None if isinstance(told, Failure) else told.get("epoch")
+        epoch = told.get("epoch") if isinstance(told, dict) else None
         if not isinstance(epoch, int | float):
             return Unknown(f"denied, and the venue does not tell its time: {told}")
         self._behind_ms = round(self._client.milliseconds() - epoch * 1_000)
@@ -214,7 +232,7 @@ class CoinbaseVenue:
             if isinstance(answer, Failure):
                 return Absent() if lists_no_such_product(answer) else Unknown(answer.text)
             try:
-                page = [self._records.trade(record) for record in answer]
+                page = [self._records.trade(record) for record in listed(answer)]
                 found += [trade for trade in page if trade.execution.event_time_us >= since_us]
             except (InvalidValueError, AttributeError, TypeError) as error:
                 return Unknown(f"the answer cannot be read: {error}")

@@ -3,12 +3,13 @@
 Only the venue's own words count as evidence: a status of 4xx with a text. Whatever else happens, the order may be live.
 """
 
+from uuid import UUID
+
 from trimtab.adapters.venues.answers import Failure, retry_after_ms
 from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
 
 _TOO_MANY_REQUESTS, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMED_OUT = 429, 401, 403, 404, 408
 _EXPIRED = "request timestamp expired"
-_DONE = "Order already done"
 _GONE = frozenset({"NotFound", "order not found"})
 
 _RETRY_MS = 1_000
@@ -47,9 +48,21 @@ def place_answer(failure: Failure) -> Refused | NotPlaced | Unknown:
 
 
 def lookup_answer(failure: Failure) -> Absent | Unknown:
-    """Say what a failed look-up or cancel means: the venue has no such open order, or nothing."""
+    """Say what a failed look-up or cancel means: there is no such order, or it ended without a trade; or nothing.
+
+    "Order already done" is said of one that traded: how much, a look-up has to tell.
+    """
     gone = failure.status == _NOT_FOUND and failure.message in _GONE
-    return Absent() if gone or (_refuses(failure) and failure.message == _DONE) else Unknown(failure.text)
+    return Absent() if gone else Unknown(failure.text)
+
+
+def cancelled_id(answer: object) -> str | None:
+    """Return the id of the order that a cancellation of success names; None if it names none."""
+    found = answer.strip().strip('"') if isinstance(answer, str) else ""
+    try:
+        return str(UUID(found))
+    except ValueError:
+        return None
 
 
 def lists_no_such_product(failure: Failure) -> bool:

@@ -72,6 +72,18 @@ def order_request(parent: ParentOrder, child: ChildOrder, product: str) -> dict[
     return request
 
 
+def listed(answer: object) -> list[Any]:
+    """Return an answer that has to be a list.
+
+    Raises:
+        InvalidValueError: if it is something else, which must not pass for an empty one.
+
+    """
+    if not isinstance(answer, list):
+        raise InvalidValueError("answer", answer, "a list")
+    return answer
+
+
 class Records:
     """Reads one account's records.
 
