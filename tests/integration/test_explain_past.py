@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from trimtab.cli.__main__ import app
 from trimtab.messages import Frame, Signal
 from trimtab.ports.topics import Record
 from trimtab.settings import Settings
-from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS
+from trimtab.topics import MARKET_FRAMES, REBALANCE_SIGNALS, TOPICS
 
 pytestmark = pytest.mark.integration
 
@@ -116,6 +117,7 @@ async def test_what_was_decided_comes_out_again(
     await asyncio.to_thread(_holds_are_counted, run, shell)
     await asyncio.to_thread(_what_is_not_there_gets_one_line, run, shell)
     await asyncio.to_thread(_all_is_replayed, run, shell)
+    await asyncio.to_thread(_an_archive_says_the_same, run, shell, settings)
     await publisher.publish(state("late", 1))
     await asyncio.to_thread(_a_portfolio_that_came_later, run, shell)
     await asyncio.to_thread(_other_settings_are_found_out, run, shell)
@@ -235,6 +237,45 @@ def _all_is_replayed(run: Run, shell: Shell) -> None:
         ended = shell.run(*words, command="replay")
         assert (ended.exit_code, ended.stdout) == (code, ""), words
         assert line in ended.stderr
+
+
+def _an_archive_says_the_same(run: Run, shell: Shell, settings: Settings) -> None:
+    home = shell.file.parent
+    recorded = shell.document(str(home / "all"), command="record")
+    assert recorded["topics"]["market.frames"] == {"rows": len(run.frames), "unreadable": 0}
+    assert recorded["rows"] == sum(each["rows"] for each in recorded["topics"].values())
+    assert (recorded["gaps"], len(recorded["topics"])) == (0, len(TOPICS))
+    middle = run.frames[len(run.frames) // 2].offset
+    words = (str(home / "half"), "--from", str(middle))
+    said = shell.run(*words, "--only", "market.risk", command="record")
+    assert (said.exit_code, said.stderr.count("no gap")) == (0, 1), said.output
+    shutil.rmtree(home / "half")
+    half = shell.document(*words, command="record")
+    assert half["topics"]["market.frames"]["rows"] >= len(run.frames) - middle
+
+    elsewhere = Shell(home / "no-kafka.yaml")  # nobody answers there
+    text = shell.file.read_text().replace(settings.kafka.bootstrap_servers, "127.0.0.1:9")
+    elsewhere.file.write_text(text.replace(settings.registry.url, "http://127.0.0.1:9"))
+    live = shell.document("--verify", command="replay")
+    assert elsewhere.document("--verify", "--archive", str(home / "all"), command="replay") == live
+    span = ("--verify", "--from", str(middle))
+    of_half = elsewhere.document(*span, "--archive", str(home / "half"), command="replay")
+    assert of_half == shell.document(*span, command="replay")
+    again = shell.run(*words, command="record")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "half'; allowed: a new folder" in again.stderr
+    nothing = elsewhere.run("--verify", "--archive", str(home), command="replay")
+    assert (nothing.exit_code, nothing.stderr.count("\n")) == (2, 1), nothing.output
+    _bite(home / "half" / "market.frames.avro")
+    bitten = elsewhere.run(*span, "--archive", str(home / "half"), command="replay")
+    assert (bitten.exit_code, bitten.stdout) == (2, "")
+    assert "market.frames.avro: bytes" in bitten.stderr
+
+
+def _bite(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(data)
 
 
 def _a_portfolio_that_came_later(run: Run, shell: Shell) -> None:

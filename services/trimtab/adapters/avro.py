@@ -91,15 +91,34 @@ class Codec:
             UnreachableError: if their schema is new to us and the registry does not answer: the record may be good.
 
         """
+        return self.message(topic, self.record(topic, value))
+
+    def record(self, topic: str, value: bytes | None) -> dict[str, Any]:
+        """Return the Avro record in these framed bytes, in our schema's shape and without logical types.
+
+        Raises as `decode` does, but for what only the message's own rules refuse.
+        """
         channel = self._channels[topic_named(topic).name]
         schema_id, body = _unframed(value)
         writer = None if schema_id == channel.schema_id else self._writer(channel, schema_id)
-        record = _read(body, channel.schema, writer)
+        return _read(body, channel.schema, writer)
+
+    def message(self, topic: str, record: dict[str, Any]) -> Message:
+        """Return the message of such a record, which is used up.
+
+        Raises:
+            UndecodableError: if it breaks one of the message's rules.
+
+        """
         try:
-            message: Message = channel.from_record(record)
+            message: Message = self._channels[topic_named(topic).name].from_record(record)
         except InvalidValueError as error:
             raise UndecodableError(f"{error}") from None
         return message
+
+    def schema_id(self, topic: str) -> int:
+        """Return the id that records of this topic are written with."""
+        return self._channels[topic_named(topic).name].schema_id
 
     def _writer(self, channel: _Channel, schema_id: int) -> Schema:
         known = self._writers.get((channel.topic.name, schema_id))

@@ -16,6 +16,7 @@ from trimtab.cli.fills import fills
 from trimtab.cli.halting import halt, resume
 from trimtab.cli.migrate import migrate
 from trimtab.cli.program import Program
+from trimtab.cli.record import record
 from trimtab.cli.replay import replay
 from trimtab.cli.services import SERVICES, service
 from trimtab.cli.stack import down, up
@@ -33,7 +34,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _RUNS = (demo, bench, up, down)
-_BOOKS = (validate, apply, status, explain, replay, fills, halt, resume, allocate, withdrawn, unfilled, doctor, migrate)
+_BOOKS = (
+    validate,
+    apply,
+    status,
+    explain,
+    record,
+    replay,
+    fills,
+    halt,
+    resume,
+    allocate,
+    withdrawn,
+    unfilled,
+    doctor,
+    migrate,
+)
 for command in (*_RUNS, *_BOOKS):
     app.command()(command)
 app.add_typer(topics, name="topics")

@@ -1,5 +1,6 @@
 """Progress for a person: on standard error, gone when it is done."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 OnFrame = Callable[[int], None]
+OnTopic = Callable[[str, int], Callable[[], None]]
+"""Begin with a topic of so many records, and return what is called after each."""
+
+_REDRAW_RECORDS = 256
 
 
 @contextmanager
@@ -16,3 +21,21 @@ def frames_bar(first: int, last: int) -> Iterator[OnFrame]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("frames", total=last - first)
         yield lambda offset: progress.update(task, completed=offset - first)
+
+
+@contextmanager
+def topics_bar() -> Iterator[OnTopic]:
+    """Show how far each topic is read; nothing where standard error is no terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+
+        def begin(name: str, records: int) -> Callable[[], None]:
+            task, seen = progress.add_task(name, total=records), itertools.count(1)
+
+            def advance() -> None:
+                if (number := next(seen)) % _REDRAW_RECORDS == 0 or number == records:
+                    progress.update(task, completed=number)
+
+            return advance
+
+        yield begin

@@ -1,6 +1,8 @@
-"""`trimtab replay --verify`: every recorded signal comes out again from the topics alone, and none is missing."""
+"""`trimtab replay --verify`: every recorded signal comes out again from what was recorded, and none is missing."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +12,8 @@ from trimtab.cli.start import started
 from trimtab.exits import DOES_NOT_HOLD
 
 if TYPE_CHECKING:
-    from trimtab.replay.evidence import Asked
+    from trimtab.ports.recorded import Recorded
+    from trimtab.replay.extent import Asked
     from trimtab.replay.parity import Parity
     from trimtab.replay.session import Session
     from trimtab.settings import Settings
@@ -28,6 +31,10 @@ def replay(
         typer.Option("--from", metavar=_FRAME, help="The first frame: offset, ISO 8601 UTC or event time us."),
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar=_FRAME, help="The last frame.")] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What `trimtab record` wrote, in place of the topics on Kafka."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide everything again that is recorded, frame by frame, as each worker's journal tells what it had read.
@@ -42,34 +49,44 @@ def replay(
         frame_or_time(text, option) if text is not None else (None, None)
         for text, option in ((begin, "--from"), (end, "--to"))
     )
-    session, found = replayed(started(), first, last)
+    session, found = replayed(started(), first, last, archive)
     result(_document(session, found), as_json=as_json, readable=lambda: _show(session, found))
     if not found.holds:
         raise typer.Exit(DOES_NOT_HOLD)
 
 
 def replayed(
-    settings: "Settings", begin: "Asked" = (None, None), end: "Asked" = (None, None)
+    settings: "Settings", begin: "Asked" = (None, None), end: "Asked" = (None, None), archive: Path | None = None
 ) -> tuple["Session", "Parity"]:
-    """Return a span of what is recorded, and what came of deciding it again.
+    """Return a span of what is recorded, on the topics or in an archive, and what came of deciding it again.
 
     Raises:
-        UnreachableError: if Kafka or the registry does not answer, or keeps no full frame.
+        UnreachableError: if Kafka or the registry does not answer, or no full frame is kept.
         GoneError: if a frame of the span is not kept.
+        InvalidValueError: if the folder is not an archive, or a damaged one.
 
     """
-    from trimtab.adapters.kafka.recorded import open_recorded
     from trimtab.cli.progress import frames_bar
     from trimtab.documents import parse_document
     from trimtab.replay.evidence import Evidence
     from trimtab.replay.parity import Replay
 
-    with open_recorded(settings) as recorded, open_recorded(settings) as beside:
+    with _opened(settings, archive) as recorded, _opened(settings, archive) as beside:
         evidence = Evidence(recorded, beside, settings.drift)
         session = evidence.session(begin, end)
         with frames_bar(session.first, session.last) as on_frame:
             replay = Replay(session, settings.drift, parse_document, evidence.encoded, evidence.again, on_frame)
             return session, replay.verify()
+
+
+def _opened(settings: "Settings", archive: Path | None) -> "AbstractContextManager[Recorded]":
+    if archive is not None:
+        from trimtab.adapters.archive.recorded import open_archive
+
+        return nullcontext(open_archive(archive))
+    from trimtab.adapters.kafka.recorded import open_recorded
+
+    return open_recorded(settings)
 
 
 def _document(session: "Session", found: "Parity") -> dict[str, Any]:

@@ -24,6 +24,17 @@ class Stamped(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A record as it stands on its topic, in its framed bytes; `recorded_ms` as in `Stamped`."""
+
+    partition: int
+    offset: int
+    recorded_ms: int
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class History(Generic[M]):
     """What a topic keeps of one key, in the order of its offsets.
 
@@ -48,7 +59,8 @@ class Recorded(Protocol):
     """Records that cannot be decoded are left out: their readers bury them.
 
     What a topic has is asked once, so that all answers are of one time. Every method raises UnreachableError if the
-    records are not to be had. Whoever iterates over `span` or `whole` reads nothing else meanwhile.
+    records are not to be had, and InvalidValueError if what they are kept in is damaged. Whoever iterates over `span`
+    or `whole` reads nothing else meanwhile.
     """
 
     def marks(self, topic: Topic[M]) -> tuple[int, int]:

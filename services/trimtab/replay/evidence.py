@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trimtab.documents import parse_document
-from trimtab.domain.errors import UnreachableError
 from trimtab.drift.decision import NO_RISK_OFFSET
 from trimtab.drift.targets import NO_OFFSET, aimed
 from trimtab.messages import PortfolioState, Signal
@@ -12,6 +11,7 @@ from trimtab.ports.recorded import Recorded
 from trimtab.ports.topics import M, Record
 from trimtab.replay.basis import Basis
 from trimtab.replay.errors import GoneError
+from trimtab.replay.extent import Asked, extent
 from trimtab.replay.moment import Moments
 from trimtab.replay.session import Published, Session
 from trimtab.settings import DriftSettings
@@ -25,9 +25,6 @@ from trimtab.topics import (
     REBALANCE_SIGNALS,
     Topic,
 )
-
-Asked = tuple[int | None, int | None]
-"""Offset or event time (us) of a frame; neither is as far as frames are kept."""
 
 
 @dataclass(slots=True)
@@ -48,7 +45,7 @@ class Evidence:
             GoneError: if a frame of the span is not kept, or there is no frame in it.
 
         """
-        first, last, start = self._span(begin, end)
+        first, last, start = extent(self.beside, begin, end)
         states = [each.record for each in self.beside.whole(PORTFOLIO_STATE)]
         self._states = {(each.message.portfolio_id, each.message.ledger_version): each for each in reversed(states)}
         self._session = Session(
@@ -94,30 +91,6 @@ class Evidence:
 
     def _by_offset(self, topic: Topic[M]) -> Mapping[int, Record[M]]:
         return {each.record.offset: each.record for each in self.beside.whole(topic)}
-
-    def _span(self, begin: Asked, end: Asked) -> tuple[int, int, int]:
-        """Return the first and the last frame, and the full one that the market is rebuilt from."""
-        low, high = self.beside.marks(MARKET_FRAMES)
-        kept = self.beside.span(MARKET_FRAMES, low, high)
-        full = next((each.record.offset for each in kept if each.message.full), None)
-        if full is None:
-            raise UnreachableError("market data", "market.frames", "no full frame; is ingest running?")
-        moments = Moments(self.beside, lambda _: None)
-        first, last = self._offset(moments, begin, full, after=True), self._offset(moments, end, high - 1, after=False)
-        if not full <= first <= last < high:
-            there = f"market.frames can be replayed from frame {full} to {high - 1}"
-            raise GoneError(f"frames {first} to {last}: not there, or the wrong way round; {there}")
-        return first, last, moments.since_full(first + 1)[0].record.offset
-
-    def _offset(self, moments: Moments, asked: Asked, otherwise: int, *, after: bool) -> int:
-        """Return the offset that is asked for, or that of the last frame not later than a time (`after`: the next)."""
-        offset, time_us = asked
-        if offset is not None or time_us is None:
-            return offset if offset is not None else otherwise
-        found = moments.offset_at(time_us)
-        if found is None:
-            return otherwise if after else -1
-        return found + 1 if after and moments.at(found).event_time_us < time_us else found
 
 
 def _kept(record: Record[M] | None, what: str, offset: int) -> Record[M]:

@@ -8,10 +8,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from trimtab.adapters.avro import Codec, UndecodableError
+from trimtab.adapters.gathering import Gathering
 from trimtab.adapters.kafka.reading import open_consumer, read_codec
 from trimtab.domain.errors import UnreachableError
 from trimtab.messages import Message
-from trimtab.ports.recorded import History, Stamped
+from trimtab.ports.recorded import History, RawRecord, Stamped
 from trimtab.ports.topics import M, Record
 from trimtab.settings import Settings
 from trimtab.topics import Topic
@@ -62,26 +63,39 @@ class RecordedTopics:
         starts = {number: low for number, (low, _) in marks.items()}
         if since_ms is not None:
             starts = self._after(topic, since_ms - 1, marks)
-        found: list[Stamped[M]] = []
-        keys: set[str] = set()
-        places = {} if since_ms is not None else dict.fromkeys(marks, 0)
-        holes: dict[int, int] = {}
-        for raw in self._messages(topic, starts, {number: high for number, (_, high) in marks.items()}):
-            number, offset = _place(raw)
-            if offset > places.get(number, offset):
-                holes.setdefault(number, places[number])
-            places[number] = offset + 1
+        ends = {number: high for number, (_, high) in marks.items()}
+        gathering: Gathering[M] = Gathering(key, marks if since_ms is None else ())
+        for raw in self._messages(topic, starts, ends):
             name = (raw.key() or b"").decode(errors="replace")
-            keys.add(name)
-            if name == key:
-                found.extend(self._decoded(topic, raw))
-        found.sort(key=lambda each: each.record.offset)
-        hole = holes.get(found[0].record.partition) if found else None
-        return History(tuple(found), hole, frozenset(keys))
+            if gathering.see(*_place(raw), name):
+                gathering.keep(self._decoded(topic, raw))
+        return gathering.history()
 
     def encoded(self, message: Message) -> bytes:
         """Return a message's bytes as this version of trimtab writes them."""
         return self._codec.encode(message)
+
+    def bounds(
+        self, topic: Topic[M], since_ms: int | None = None, until_ms: int | None = None
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return the first offset of each partition, and the one after its last, of what was stamped in that time.
+
+        Both ends are included; None is as far as records are kept.
+        """
+        marks = self._marks(topic)
+        starts = {number: low for number, (low, _) in marks.items()}
+        ends = {number: high for number, (_, high) in marks.items()}
+        if since_ms is not None:
+            starts = self._after(topic, since_ms - 1, marks)
+        if until_ms is not None:
+            ends = self._after(topic, until_ms, marks)
+        return {number: (starts[number], max(starts[number], ends[number])) for number in marks}
+
+    def raw(self, topic: Topic[M], bounds: Mapping[int, tuple[int, int]]) -> Iterator[RawRecord]:
+        """Yield the records between these offsets as they are, those that cannot be decoded included."""
+        starts, ends = ({number: bound[which] for number, bound in bounds.items()} for which in (0, 1))
+        for raw in self._messages(topic, starts, ends):
+            yield RawRecord(*_place(raw), raw.timestamp()[1], raw.key(), raw.value() or b"")
 
     def _marks(self, topic: Topic[M]) -> dict[int, tuple[int, int]]:
         name = self._name(topic)
