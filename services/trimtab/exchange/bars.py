@@ -12,13 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from trimtab.exchange.instruments import MIN_UNIT, QUOTES, finest, split
-from trimtab.exchange.tape_file import TapeError, check_columns, iso, moment_us, number, opened, table
+from trimtab.exchange.tape_file import TapeError, check_columns, exact, iso, moment_us, number, opened, table
 
 TIMES = ("date", "timestamp")
 PRICES = ("open", "high", "low", "close")
 VOLUME = "volume"
 _MAGIC = b"PAR1"
-_MAX = Decimal(10) ** 15
 _ROWS = 1024  # read at a time
 _SPANS_MAX = 1000  # different ones that are counted
 
@@ -131,11 +130,8 @@ class _Spans:
 
 def _bar(place: str, fields: dict[str, str]) -> Bar:
     time = next(name for name in TIMES if name in fields)
-    prices = [number(place, name, fields[name], zero=False) for name in PRICES]
+    prices = [exact(place, name, fields[name], zero=False) for name in PRICES]
     volume = number(place, VOLUME, fields[VOLUME], zero=True)
-    for name, value in zip((*PRICES, VOLUME), (*prices, volume), strict=True):
-        if value > _MAX or (name != VOLUME and value % MIN_UNIT):
-            raise TapeError(f"{place}: {name} {value}; needed: at most {_MAX:.0e}, prices with 8 decimals at most")
     start, high, low, close = prices
     if not low <= min(start, close) <= max(start, close) <= high:
         raise TapeError(f"{place}: open {start}, high {high}, low {low}, close {close}; needed: all from low to high")
@@ -161,21 +157,23 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise TapeError(f"{path}: needs the package duckdb (pip install 'trimtab[parquet]')") from None
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            name_only = re.sub(r"([*?\[])", r"[\1]", str(path))  # a file's name is no pattern of names
+            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [name_only]).fetchall()
             kinds = {str(name).lower(): (str(name), str(kind)) for name, kind, *_ in described}
             time = next((name for name in TIMES if name in kinds), " or ".join(TIMES))
             names = (time, *PRICES, VOLUME)
             check_columns(path, kinds, names)
             columns = ", ".join(_as_text(*kinds[name]) for name in names)
             # Names that stand in the file itself are all there is to insert, and each is one of a handful.
-            rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])  # noqa: S608 - see above
+            rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [name_only])  # noqa: S608 - see above
             row = 0
             while found := rows.fetchmany(_ROWS):
                 for values in found:
                     row += 1
                     yield f"{path}: row {row}", dict(zip(names, values, strict=True))
     except duckdb.Error as error:
-        raise TapeError(f"{path}: {error}; needed: a whole Parquet file") from error
+        first, *_ = str(error).splitlines()
+        raise TapeError(f"{path}: {first}; needed: a whole Parquet file") from error
 
 
 def _as_text(name: str, kind: str) -> str:

@@ -7,6 +7,9 @@ A recording is `raw_mongo_input.csv`, which holds every message in order of arri
 - **The snapshot's time.** It has none, and is dated at the first update.
 - **Quotes.** The best bid and ask are told whenever an update has changed them.
 
+A trade that is told twice, by its number, is dropped the second time. A book that is crossed for longer than a moment
+has lost a message, and is refused.
+
 A price is written in two ways, `8042.9` and `8042.90000000`: as numbers they are one level.
 """
 
@@ -20,17 +23,16 @@ from pathlib import Path
 
 import orjson
 
-from trimtab.exchange.book import ZERO, Book
-from trimtab.exchange.instruments import MIN_UNIT, Instrument, finest, known
+from trimtab.exchange.book import Book
+from trimtab.exchange.instruments import Instrument, finest, known
 from trimtab.exchange.market import DepthUpdate, Level, MarketEvent, Quote, Snapshot, Trade
-from trimtab.exchange.tape_file import TapeError, iso, moment_us, number, table
+from trimtab.exchange.tape_file import BEHIND_US_MAX, TapeError, exact, iso, moment_us, number, table
 
 RAW = "raw_mongo_input.csv"
 RAW_COLUMNS = ("type", "product_id", "time", "bids", "asks", "changes", "side", "price", "size", "trade_id")
 UPDATES, MATCHES, BIDS, ASKS = "l2update.csv", "match.csv", "snapshot_bids.csv", "snapshot_asks.csv"
 UPDATE_COLUMNS = ("side", "price", "size", "time")
 _MATCH_COLUMNS = ("product_id", "side", "price", "size", "time", "trade_id")
-_BEHIND_US_MAX = 1_000_000  # what a message may be older than the one before it: then it is due at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Level2Market:
         self._raw = raw if raw.is_file() else None
         self._path = path
         self._product = self._found_product()
-        base, dash, quote = self._product.partition("-")
-        if not dash:
+        base, _, quote = self._product.partition("-")
+        if not (base.isalnum() and quote.isalnum()):
             raise TapeError(f"{path}: product {self._product!r}; needed: base and quote, as BTC-USD")
         opening = next((message for message in self._messages() if isinstance(message, _Opening)), None)
         if opening is None or not (opening.bids and opening.asks):
@@ -144,29 +146,45 @@ class _Replay:
         self._time_us = 0
         self._opening: _Opening | None = None
         self._quote: tuple[Level, Level] | None = None
+        self._trade_id = -1
+        self._crossed = ""  # where the book came to be crossed, while it is
 
     def events(self, messages: Iterable[_Message]) -> Iterator[MarketEvent]:
         for message in messages:
             if isinstance(message, _Opening):
                 self._opening = message
                 continue
+            before_us, time_us = self._time_us, self._due(message)
+            if time_us > before_us:
+                self._check_crossed()
             if isinstance(message, _Change):
-                time_us = self._due(message)
-                yield from self._begin(time_us)
+                yield from self._begin(time_us, message.place)
                 if self._id:
                     yield from self._change(message, time_us)
-            elif self._id and self._opening is None:  # before a book there is nothing to trade on
-                yield self._trade(message, self._due(message))
+            elif self._id and self._opening is None and message.trade_id > self._trade_id:
+                self._trade_id = message.trade_id  # (before a book there is nothing to trade on)
+                yield self._trade(message, time_us)
+        self._check_crossed()
+
+    def _check_crossed(self) -> None:
+        """Within one moment a book may be crossed, its levels change one after another; longer only by a loss."""
+        if self._crossed:
+            raise TapeError(f"{self._crossed}; needed: bids below asks (is a message missing before?)")
+
+    def _note_crossed(self, place: str) -> None:
+        bid, ask = self._book.bids.best(), self._book.asks.best()
+        crossed = bid is not None and ask is not None and bid >= ask
+        self._crossed = (self._crossed or f"{place}: best bid {bid} and ask {ask}") if crossed else ""
 
     def _due(self, message: _Change | _Match) -> int:
-        if message.time_us < self._time_us - _BEHIND_US_MAX:
+        if message.time_us < self._time_us - BEHIND_US_MAX:
             raise TapeError(
                 f"{message.place}: time {iso(message.time_us)} after {iso(self._time_us)}; needed: times that rise"
             )
         self._time_us = max(self._time_us, message.time_us)
         return self._time_us
 
-    def _begin(self, time_us: int) -> Iterator[MarketEvent]:
+    def _begin(self, time_us: int, place: str) -> Iterator[MarketEvent]:
         """The snapshot that waits, if any. Its id is one that no update has: who followed those before sees a gap."""
         if self._opening is None:
             return
@@ -174,6 +192,7 @@ class _Replay:
         snapshot = Snapshot(self._symbol, time_us, self._id, self._opening.bids, self._opening.asks)
         self._opening = None
         self._book.reset(snapshot)
+        self._note_crossed(f"{place}: the snapshot before it")
         yield snapshot
         yield from self._quoted(time_us)
 
@@ -183,13 +202,14 @@ class _Replay:
             return
         update = DepthUpdate(self._symbol, time_us, change.time_us, first_id, self._id, change.bids, change.asks)
         self._book.apply(update)
+        self._note_crossed(change.place)
         yield from self._quoted(time_us)
         yield update
 
     def _quoted(self, time_us: int) -> Iterator[Quote]:
-        """The best bid and ask, if they have changed and both stand."""
+        """The best bid and ask, if they have changed, both stand, and they are not crossed."""
         bids, asks = self._book.bids.top(1), self._book.asks.top(1)
-        if not (bids and asks) or self._quote == (bids[0], asks[0]):
+        if not (bids and asks) or self._crossed or self._quote == (bids[0], asks[0]):
             return
         self._quote = bids[0], asks[0]
         yield Quote(self._symbol, time_us, self._id, *bids[0], *asks[0])
@@ -232,11 +252,7 @@ def _lists(place: str, text: str, length: int) -> list[list[str]]:
 
 
 def _level(place: str, price: str, size: str) -> Level:
-    level = number(place, "price", price, zero=False), number(place, "size", size, zero=True)
-    for name, value in zip(("price", "size"), level, strict=True):
-        if value % MIN_UNIT:
-            raise TapeError(f"{place}: {name} {value}; needed: 8 decimals at most")
-    return level
+    return exact(place, "price", price, zero=False), exact(place, "size", size, zero=True)
 
 
 def _is_bid(place: str, side: str) -> bool:
@@ -247,13 +263,12 @@ def _is_bid(place: str, side: str) -> bool:
 
 def _sorted(levels: Iterable[Level], *, bids: bool) -> tuple[Level, ...]:
     """One side, best level first."""
-    return tuple(sorted((level for level in levels if level[1] != ZERO), reverse=bids))
+    return tuple(sorted((level for level in levels if level[1]), reverse=bids))
 
 
 def _change(place: str, time: str, changes: Sequence[Sequence[str]]) -> _Change:
     """Side, price and size of each level that changed."""
-    bids: list[Level] = []
-    asks: list[Level] = []
+    bids, asks = list[Level](), list[Level]()
     for side, price, size in changes:
         (bids if _is_bid(place, side) else asks).append(_level(place, price, size))
     return _Change(place, moment_us(place, "time", time), tuple(bids), tuple(asks))
@@ -262,13 +277,19 @@ def _change(place: str, time: str, changes: Sequence[Sequence[str]]) -> _Change:
 def _match(place: str, fields: Mapping[str, str]) -> _Match:
     """A trade; its side is the maker's."""
     price, size = _level(place, fields["price"], fields["size"])
-    identity = int(number(place, "trade_id", fields["trade_id"], zero=False))
+    found = number(place, "trade_id", fields["trade_id"], zero=False)
+    identity = int(found)  # (written as 7.0 by a program that takes all numbers for fractions)
+    if not size or identity != found:
+        raise TapeError(f"{place}: trade {found} of size {size}; needed: a whole number, a size above 0")
     time_us = moment_us(place, "time", fields["time"])
     return _Match(place, time_us, identity, price, size, _is_bid(place, fields["side"]))
 
 
 def _level_rows(path: Path) -> Iterator[Level]:
+    own = "buy" if path.name == BIDS else "sell"
     for line, fields in table(path, ("price", "size")):
+        if fields.get("side", own) != own:
+            raise TapeError(f"{path}:{line}: side {fields['side']!r}; needed: {own}")
         yield _level(f"{path}:{line}", fields["price"], fields["size"])
 
 

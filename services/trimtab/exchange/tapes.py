@@ -103,7 +103,10 @@ def open_tapes(tapes: Iterable[Path], symbols: Iterable[str] = (), seed: int = 0
         own = wanted & market.instruments.keys()
         if own:  # only recordings hold several symbols
             chosen.append(market if own == market.instruments.keys() else RecordedMarket(recordings, own))
-    return chosen[0] if len(chosen) == 1 else CombinedMarket(chosen)
+    whole = chosen[0] if len(chosen) == 1 else CombinedMarket(chosen)
+    for market in chosen:
+        _ = market.end_us  # found by reading to the end: what is wrong with a tape is known before it plays
+    return whole
 
 
 class CombinedMarket:
@@ -145,11 +148,14 @@ def _is_level2(path: Path) -> bool:
 
 def _played(tape: Path) -> list[Path]:
     """What of a tape is played: itself, or what lies in it."""
-    if not tape.exists():
-        raise TapeError(f"{tape}: no such file or folder")
-    if tape.is_file() or _is_level2(tape):
-        return [tape]
-    files = sorted(path for path in tape.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    try:
+        if not tape.exists():
+            raise TapeError(f"{tape}: no such file or folder")
+        if tape.is_file() or _is_level2(tape):
+            return [tape]
+        files = sorted(path for path in tape.iterdir() if path.suffix in _SUFFIXES and path.is_file())
+    except OSError as error:
+        raise TapeError(f"{tape}: {error.strerror}; needed: a file or folder that can be read") from error
     if not files:
         raise TapeError(f"{tape}: a folder without {', '.join(_SUFFIXES)}; {_NEEDED}")
     return files

@@ -36,7 +36,10 @@ class Recording:
     def tape(self, folder: Path) -> Path:
         """The recording in the form that the exchange plays: a millisecond a message."""
         path = folder / f"{self.symbol}.txt"
-        lines = (b"%d %b\n" % (number * 1_000_000, message) for number, message in enumerate(self.messages, 1))
+        begin_ms = next(stamp for message in self.messages if (stamp := orjson.loads(message).get("data", {}).get("E")))
+        lines = (
+            b"%d %b\n" % ((begin_ms + number) * 1_000_000, message) for number, message in enumerate(self.messages, 1)
+        )
         path.write_bytes(b"".join(lines))
         return path
 

@@ -82,12 +82,16 @@ def test_a_files_name_begins_with_its_pair(tmp_path: Path, name: str, pair: tupl
         (["1704068100,1,2,1,1,-5"], ":5: volume '-5'; needed: a number not below 0"),
         (["1704068100,1,1,2,1,5"], ":5: open 1, high 1, low 2, close 1; needed: all from low to high"),
         (["1704068100,3,2,1,1,5"], ":5: open 3, high 2, low 1, close 1; needed: all from low to high"),
-        (["1704068100,1,2,1,1.000000001,5"], ":5: close 1.000000001; needed: at most 1e+15, prices with 8 decimals"),
-        (["1704068100,1,2,1,1,9e99"], ":5: volume 9E+99; needed: at most 1e+15"),
+        (["1704068100,1,2,1,1.000000001,5"], ":5: close 1.000000001; needed: 8 decimals at most"),
+        (["1704068100,1,2,1,1,9e99"], ":5: volume '9e99'; needed: a number not below 0, at most 1e+15"),
         (["1704067800,1,2,1,1,5"], ":5: opens at 2024-01-01T00:10:00+00:00, the bar before it at 2024-01-01T00:10:00"),
         (["1704067200,1,2,1,1,5"], ":5: opens at 2024-01-01T00:00:00+00:00, the bar before it at 2024-01-01T00:10:00"),
         (["1704068101,1,2,1,1,5"], ":5: opens 301 s after the bar before it; needed: whole bars of 300 s"),
         (["yesterday,1,2,1,1,5"], ":5: date 'yesterday'; needed: ISO 8601 or a count since 1970"),
+        (["20240101,1,2,1,1,5"], ":5: date '20240101'; needed: ISO 8601 or a count since 1970, of 10 digits or more"),
+        (["1969-12-31,1,2,1,1,5"], ":5: date '1969-12-31'; needed: ISO 8601 or a count since 1970"),
+        (["1704068100,1_0,20,1,1,5"], ":5: open '1_0'; needed: a number above 0"),
+        (["1704068100,\u0661,2,1,1,5"], ":5: open '\u0661'; needed: a number above 0"),
         (["1704068100,1,2,1,1"], ":5: 5 fields; needed: 6, as in its heading"),
     ],
 )
@@ -111,6 +115,7 @@ def test_a_bad_bar_in_parquet_is_named_with_its_row(tmp_path: Path) -> None:
     [
         ("BTCUSDT.csv", "date,open,high,low,close\n", "no column volume; found: close, date, high, low, open"),
         ("BTCUSDT.csv", "day,open,high,low,close,volume\n1,1,1,1,1,1\n", "no column date or timestamp; found: "),
+        ("BTCUSDT.csv", f"{HEADING},volume\n{GOOD[0]},1\n", "column volume more than once; needed: each once"),
         ("BTCUSDT.csv", f"{HEADING}\n{GOOD[0]}\n", "fewer than two bars; needed: two at least"),
         ("candles.csv", f"{HEADING}\n", "a name that begins with no pair; needed: as BTC_USDT-5m or BTCUSDT"),
         ("BTCUSDT.csv", f'{HEADING}\n"{GOOD[0]}\n', "unexpected end of data; needed: a whole CSV file"),
@@ -122,6 +127,15 @@ def test_a_file_that_holds_no_bars_is_refused(tmp_path: Path, name: str, content
     with pytest.raises(TapeError, match=rf"{name}: .*") as refused:
         survey(tmp_path / name)
     assert complaint in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_files_name_is_no_pattern_of_names(tmp_path: Path) -> None:
+    other = parquet(tmp_path / "BTCUSDT-1.parquet", [bar(9, "5 5 5 5", "1")], "TIMESTAMP")
+    for name in ("BTCUSDT-*.parquet", "BTCUSDT-?.parquet", "BTCUSDT-[1].parquet"):
+        path = parquet(tmp_path / "new", CALM, "TIMESTAMP").rename(tmp_path / name)
+        assert read(path) == list(CALM)
+    assert len(read(other)) == 1
 
 
 def test_ten_times_as_many_bars_take_no_more_memory(tmp_path: Path) -> None:

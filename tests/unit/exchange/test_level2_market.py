@@ -11,6 +11,7 @@ from trimtab.exchange.book import Book
 from trimtab.exchange.level2 import ASKS, BIDS, MATCHES, RAW, RAW_COLUMNS, UPDATES, Level2Market
 from trimtab.exchange.market import DepthUpdate, Quote, Snapshot, Trade
 from trimtab.exchange.tape_file import TapeError
+from trimtab.exchange.tapes import open_tapes
 
 D = Decimal
 GDAX = Path(__file__).resolve().parents[4] / "shared" / "data" / "gdax"
@@ -131,7 +132,7 @@ def test_messages_keep_their_order_of_arrival_and_what_is_late_is_due_at_once(tm
 def test_a_second_snapshot_begins_the_book_anew_behind_a_gap(tmp_path: Path) -> None:
     path = raw(
         tmp_path, snapshot(), update("4.000", ("buy", "99.8", "1")),
-        snapshot("90", "91"), update("5.000", ("buy", "89", "1")),
+        snapshot("90", "101"), update("5.000", ("buy", "89", "1")),
     )  # fmt: skip
     found = [
         (type(e).__name__, e.last_id) for e in Level2Market(path).events() if isinstance(e, Snapshot | DepthUpdate)
@@ -151,13 +152,32 @@ def test_a_second_snapshot_begins_the_book_anew_behind_a_gap(tmp_path: Path) -> 
             {"l2update": f"side,price,size,time\nbuy,x,1,{DAY}4Z\n"},
             "l2update.csv:2: price 'x'; needed: a number above 0",
         ),
+        ({"l2update": f"side,price,size,time\nbuy,1e25,1,{DAY}4Z\n"}, "l2update.csv:2: price '1e25'; needed: a number"),
+        (
+            {"match": f"product_id,side,price,size,time,trade_id\nBTC-USD,buy,1,1,{DAY}5Z,1e99999999\n"},
+            "match.csv:2: trade_id '1e99999999'; needed: a number above 0, at most",
+        ),
+        (
+            {"match": f"product_id,side,price,size,time,trade_id\nBTC-USD,buy,1,0,{DAY}5Z,7\n"},
+            "match.csv:2: trade 7 of size 0; needed: a whole number, a size above 0",
+        ),
+        ({"match": f"product_id,side,price,size,time,trade_id\nA-B-C,buy,1,1,{DAY}5Z,7\n"}, "product 'A-B-C'; needed"),
+        ({"snapshot_bids": "side,price,size\nsell,99,1\n"}, "snapshot_bids.csv:2: side 'sell'; needed: buy"),
+        (
+            {"snapshot_bids": "side,price,size\nbuy,102,1\n"},
+            "l2update.csv:4: best bid 102 and ask 100.30000000; needed: bids below asks",
+        ),
+        (
+            {"l2update": f"side,price,size,time\nbuy,101,1,{DAY}4Z\nbuy,1,1,{DAY}7Z\n"},
+            "l2update.csv:2: best bid 101 and ask 100.1; needed: bids below asks (is a message missing before?)",
+        ),
         ({"l2update": "side,price,size,time\nbuy,1,1,soon\n"}, "l2update.csv:2: time 'soon'; needed: ISO 8601"),
         ({"l2update": f"side,price,size\nbuy,1,{DAY}4Z\n"}, "no column time; found: price, side, size"),
     ],
 )
 def test_what_cannot_be_played_is_refused(tmp_path: Path, changed: dict[str, str], complaint: str) -> None:
     with pytest.raises(TapeError, match=str(tmp_path)) as refused:
-        Level2Market(split(tmp_path, **changed))
+        open_tapes([split(tmp_path, **changed)])
     assert complaint in str(refused.value)
 
 
@@ -219,3 +239,16 @@ def test_the_recorded_book_is_the_one_that_was_there(tmp_path: Path, source: str
     rules = market.instruments["BTCUSD"]
     assert (rules.tick, rules.step) == (D("0.01"), D("0.00000001"))
     assert market.end_us - market.start_us == 599_128_000
+
+
+def test_a_trade_that_is_told_twice_is_told_once(tmp_path: Path) -> None:
+    path = raw(
+        tmp_path, snapshot(), update("4.000", ("buy", "99.8", "1")), match("4.1", 7), match("4.1", 7), match("4.2", 8)
+    )
+    assert [event.trade_id for event in Level2Market(path).events() if isinstance(event, Trade)] == [7, 8]
+
+
+def test_a_book_may_be_crossed_within_one_moment(tmp_path: Path) -> None:
+    rows = f"buy,100.1,1,{DAY}4Z\nsell,100.1,0,{DAY}4Z\nsell,100.5,1,{DAY}4Z\n"
+    events = list(Level2Market(split(tmp_path, l2update=f"side,price,size,time\n{rows}")).events())
+    assert all(event.bid < event.ask for event in events if isinstance(event, Quote))

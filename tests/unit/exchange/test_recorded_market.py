@@ -125,7 +125,7 @@ def test_rules_of_an_unlisted_symbol_are_inferred(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "no REST depth answer"),
-        (b"hello world\n", "a.txt:1: 'hello world'; needed: nanoseconds, a space, JSON"),
+        (b"hello world\n", "a.txt:1: 'hello world'; needed: nanoseconds since 1970, a space, JSON"),
         (b"123 {broken\n", "needed: JSON"),
         (b"123 []\n", "needed: a JSON object"),
     ],
