@@ -9,7 +9,7 @@ from trimtab.domain.market import Market, Quote
 from trimtab.domain.orders import ParentOrder
 from trimtab.executor.ownership import Ownership
 from trimtab.ports.clock import Clock
-from trimtab.ports.ledger import Ledger
+from trimtab.ports.ledger import TradingLedger
 from trimtab.ports.metrics import Meter
 from trimtab.ports.trail import Trail
 from trimtab.ports.venue import Venue
@@ -20,7 +20,7 @@ from trimtab.settings import ExecutorSettings
 class Desk:
     """Ports and settings of the executor. `venues` are by account; `market` returns the latest one."""
 
-    ledger: Ledger
+    ledger: TradingLedger
     venues: Mapping[str, Venue]
     ownership: Ownership
     market: Callable[[], Market]

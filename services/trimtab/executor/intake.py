@@ -18,7 +18,7 @@ from trimtab.executor.tactics import Place, next_move
 from trimtab.executor.work import Work
 from trimtab.ledger.parents import close_parent
 from trimtab.messages import Signal
-from trimtab.ports.ledger import LedgerBook, PortfolioRow, WorkItem
+from trimtab.ports.ledger import PortfolioRow, TradingBook, WorkItem
 from trimtab.ports.topics import Record
 
 
@@ -106,7 +106,7 @@ class Intake:
                     return "accepted", [pair for pair in children if pair is not None]
 
     async def _open(
-        self, book: LedgerBook, parent: ParentOrder, row: PortfolioRow
+        self, book: TradingBook, parent: ParentOrder, row: PortfolioRow
     ) -> tuple[ParentOrder, ChildOrder] | None:
         """Write a parent; if its funds are there, reserve them and write its first child too."""
         desk, now_us = self._desk, self._desk.now_us()
@@ -131,7 +131,7 @@ class Intake:
             return None
         return funded, await submit_child(book, item, move, desk.clock.now_us() // 1_000, now_us)
 
-    async def _open_dry(self, book: LedgerBook, parent: ParentOrder, now_us: int) -> None:
+    async def _open_dry(self, book: TradingBook, parent: ParentOrder, now_us: int) -> None:
         await book.add_parent(parent, dry_run=True)
         await close_parent(book, WorkItem(parent, None, 0, dry_run=True), "dry_run", now_us)
 
@@ -156,7 +156,7 @@ class Intake:
                 return "older_version"
             return await self._write_refusal(book, signal, refusal(reason, signal), keep=keep)
 
-    async def _write_refusal(self, book: LedgerBook, signal: Signal, verdict: Refused, *, keep: bool = True) -> str:
+    async def _write_refusal(self, book: TradingBook, signal: Signal, verdict: Refused, *, keep: bool = True) -> str:
         if keep:
             await book.record_signal(signal, "refused", verdict.reason)
         await book.bump(signal.portfolio_id, verdict.reason, signal.event_time_us, verdict.not_before_us)

@@ -7,10 +7,10 @@ from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder, ParentState, Side
 from trimtab.executor.tactics import Place, fundable
 from trimtab.ledger.events import order_event
-from trimtab.ports.ledger import LedgerBook, WorkItem
+from trimtab.ports.ledger import TradingBook, WorkItem
 
 
-async def submit_child(book: LedgerBook, item: WorkItem, move: Place, request_time_ms: int, now_us: int) -> ChildOrder:
+async def submit_child(book: TradingBook, item: WorkItem, move: Place, request_time_ms: int, now_us: int) -> ChildOrder:
     """Write the next child as submitted, with the request time it will be sent with; return it."""
     parent = item.parent
     child = ChildOrder(
@@ -30,7 +30,7 @@ async def submit_child(book: LedgerBook, item: WorkItem, move: Place, request_ti
     return child
 
 
-async def request_cancel(book: LedgerBook, item: WorkItem, child: ChildOrder, reason: str, now_us: int) -> ChildOrder:
+async def request_cancel(book: TradingBook, item: WorkItem, child: ChildOrder, reason: str, now_us: int) -> ChildOrder:
     """Write that a child is to be taken back; return it so marked."""
     marked = replace(child, cancel_requested=True)
     await book.change_child(marked, reason)
@@ -38,7 +38,7 @@ async def request_cancel(book: LedgerBook, item: WorkItem, child: ChildOrder, re
     return marked
 
 
-async def fund_parent(book: LedgerBook, parent: ParentOrder, step: Decimal) -> tuple[ParentOrder, str, Decimal]:
+async def fund_parent(book: TradingBook, parent: ParentOrder, step: Decimal) -> tuple[ParentOrder, str, Decimal]:
     """Return the parent as large as its funds allow, and the asset and amount to reserve; quantity 0: nothing there."""
     asset = parent.base if parent.side is Side.SELL else parent.quote
     available = await book.available(parent.portfolio_id, parent.account, asset)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from trimtab.domain.errors import FencedError
-from trimtab.ports.ledger import Fence, Ledger
+from trimtab.ports.ledger import Fence, TradingLedger
 
 
 class Ownership:
     """Epochs of the owned shards; taking one fences every earlier owner off."""
 
-    def __init__(self, ledger: Ledger, owner: str) -> None:
+    def __init__(self, ledger: TradingLedger, owner: str) -> None:
         self._ledger = ledger
         self._owner = owner
         self._fences: dict[int, Fence] = {}

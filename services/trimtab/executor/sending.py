@@ -7,7 +7,7 @@ from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder
 from trimtab.executor.desk import Desk
 from trimtab.ledger.parents import close_parent
 from trimtab.ledger.recording import record_report, record_state
-from trimtab.ports.ledger import LedgerBook
+from trimtab.ports.ledger import TradingBook
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Refused, Unknown
 
 # Event time a portfolio rests after the venue refused one of its orders: the reason rarely goes away at once.
@@ -96,7 +96,7 @@ class Sender:
         async with self._desk.ledger.transaction() as book:
             await record_report(book, report)
 
-    async def _record_placing(self, book: LedgerBook, parent: ParentOrder, child: ChildOrder, answer: Answer) -> None:
+    async def _record_placing(self, book: TradingBook, parent: ParentOrder, child: ChildOrder, answer: Answer) -> None:
         now_us, order = self._desk.now_us(), child.client_order_id
         match answer:
             case ExecutionReport():
@@ -110,7 +110,7 @@ class Sender:
             case Unknown(reason):
                 await record_state(book, parent, order, OrderState.UNKNOWN, reason, now_us)
 
-    async def _give_up(self, book: LedgerBook, parent: ParentOrder, code: str, now_us: int) -> None:
+    async def _give_up(self, book: TradingBook, parent: ParentOrder, code: str, now_us: int) -> None:
         item = await book.work_item(parent.parent_id)
         if item is None:
             return

@@ -11,7 +11,7 @@ from trimtab.executor.sending import Sender
 from trimtab.executor.tactics import Cancel, Close, Fund, Move, Place, Wait, next_move, withdraw
 from trimtab.ledger.parents import close_parent, parent_event
 from trimtab.ledger.turns import surviving
-from trimtab.ports.ledger import LedgerBook, WorkItem
+from trimtab.ports.ledger import TradingBook, WorkItem
 
 # How often (wall clock) the ledger is asked for what other processes changed: settled sells, halts; and, while nothing
 # is open here, for orders of shards that were taken over.
@@ -51,8 +51,7 @@ class Work:
         while True:
             self._touched.clear()
             with surviving(self._desk.log, self._desk.meter, "open orders cannot be read") as turn:
-                self._items = await self._read()
-                self._look()
+                await self.refresh()
             if turn.failed:
                 await self._desk.clock.sleep(_RETRY_SECONDS)
             elif self._items:
@@ -62,6 +61,25 @@ class Work:
                     # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
                     async with asyncio.timeout(_IDLE_SECONDS):
                         await self._touched.wait()
+
+    async def refresh(self) -> None:
+        """Take a fresh picture of what is open, and start what it calls for.
+
+        Raises:
+            UnreachableError: if the ledger does not answer.
+        """
+        self._items = await self._read()
+        self._look()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was started is still under way."""
+        return bool(self._tasks)
+
+    async def settled(self) -> None:
+        """Wait until nothing that was started is under way any more: for worlds whose clock stands meanwhile."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
 
     async def _read(self) -> dict[str, Sequence[WorkItem]]:
         grouped: dict[str, list[WorkItem]] = defaultdict(list)
@@ -165,7 +183,7 @@ class Work:
             self._desk.tell_closed(item.parent)
         return request
 
-    async def _write(self, book: LedgerBook, item: WorkItem, move: Move) -> Request | None:
+    async def _write(self, book: TradingBook, item: WorkItem, move: Move) -> Request | None:
         desk, now_us, parent = self._desk, self._desk.now_us(), item.parent
         match move:
             case Place():
@@ -181,7 +199,7 @@ class Work:
                 pass
         return None
 
-    async def _fund(self, book: LedgerBook, item: WorkItem, now_us: int) -> None:
+    async def _fund(self, book: TradingBook, item: WorkItem, now_us: int) -> None:
         parent = item.parent
         instrument = self._desk.market().instruments.get(f"{parent.venue}:{parent.instrument}")
         if instrument is None:

@@ -73,6 +73,10 @@ class FrameBuilder:
         )
         self._note(instrument.key, received_us)
 
+    def hear(self, event_time_us: int) -> None:
+        """Take note of a venue's time at which nothing has changed."""
+        self._event_time_us = max(self._event_time_us, event_time_us)
+
     def empty(self, instrument: Instrument, received_us: int) -> FrameQuote:
         """Take an instrument's ladders away: nobody may trade on them. Return its quote."""
         last = self._quotes[instrument.key]

@@ -1,6 +1,6 @@
 """Events that tell others of orders and fills, built from what the ledger has of them. Pure.
 
-Their `ledger_sequence` is given by the ledger when it takes them (`LedgerBook.emit`).
+Their `ledger_sequence` is given by the ledger when it takes them (`TradingBook.emit`).
 """
 
 from typing import Final

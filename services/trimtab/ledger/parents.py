@@ -6,10 +6,10 @@ from trimtab.domain.ids import derive
 from trimtab.domain.orders import ParentOrder, ParentState
 from trimtab.ledger.events import UNNUMBERED
 from trimtab.messages import ParentEvent
-from trimtab.ports.ledger import LedgerBook, WorkItem
+from trimtab.ports.ledger import TradingBook, WorkItem
 
 
-async def close_parent(book: LedgerBook, item: WorkItem, reason: str, now_us: int) -> None:
+async def close_parent(book: TradingBook, item: WorkItem, reason: str, now_us: int) -> None:
     """Write that nothing more will be placed for a parent; the reconciler releases what is left of its funds."""
     await book.change_parent(item.parent.parent_id, state=ParentState.CLOSED, reason=reason)
     closed = replace(item.parent, state=ParentState.CLOSED)

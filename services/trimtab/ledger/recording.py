@@ -6,7 +6,7 @@ from decimal import Decimal
 from trimtab.domain.errors import IllegalTransitionError
 from trimtab.domain.orders import ChildOrder, OrderState, ParentOrder, step
 from trimtab.ledger.events import fill_event, order_event
-from trimtab.ports.ledger import LedgerBook
+from trimtab.ports.ledger import TradingBook
 from trimtab.ports.venue import ExecutionReport
 
 
@@ -19,7 +19,7 @@ class Recorded:
     new_fills: int
 
 
-async def record_report(book: LedgerBook, report: ExecutionReport) -> Recorded | None:
+async def record_report(book: TradingBook, report: ExecutionReport) -> Recorded | None:
     """Record a report; None if the order is not ours.
 
     Reports may come twice, late and from several sources (answer, stream, look-up): fills are told apart by the
@@ -64,7 +64,7 @@ def _advance(child: ChildOrder, reported: OrderState, filled: Decimal) -> OrderS
 
 
 async def record_state(
-    book: LedgerBook, parent: ParentOrder, client_order_id: str, state: OrderState, reason: str, event_time_us: int
+    book: TradingBook, parent: ParentOrder, client_order_id: str, state: OrderState, reason: str, event_time_us: int
 ) -> None:
     """Record a state that does not come from a report (refused, unknown, proven absent), and tell others.
 

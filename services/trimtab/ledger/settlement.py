@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from trimtab.domain.amounts import ZERO
 from trimtab.domain.orders import ParentOrder, ParentState
-from trimtab.ports.ledger import FillRow, LedgerBook, WorkItem
+from trimtab.ports.ledger import FillRow, TradingBook, WorkItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Settled:
         return (price - decided) * self.parent.side.sign / decided if decided else ZERO
 
 
-async def settle_fill(book: LedgerBook, portfolio_id: str, venue: str, account: str, trade_id: str) -> Settled | None:
+async def settle_fill(book: TradingBook, portfolio_id: str, venue: str, account: str, trade_id: str) -> Settled | None:
     """Book one fill and tell drift what the portfolio has now; None if that was done before.
 
     Raises:
@@ -49,7 +49,7 @@ async def settle_fill(book: LedgerBook, portfolio_id: str, venue: str, account: 
     return Settled(row, item.parent)
 
 
-async def settle_parent(book: LedgerBook, portfolio_id: str, parent_id: str, event_time_us: int) -> bool:
+async def settle_parent(book: TradingBook, portfolio_id: str, parent_id: str, event_time_us: int) -> bool:
     """Release what a closed parent did not spend; False if it is not done yet, or was released before."""
     await book.portfolio(portfolio_id)
     item = await book.work_item(parent_id)
@@ -59,7 +59,7 @@ async def settle_parent(book: LedgerBook, portfolio_id: str, parent_id: str, eve
     return True
 
 
-async def _release_if_done(book: LedgerBook, item: WorkItem) -> bool:
+async def _release_if_done(book: TradingBook, item: WorkItem) -> bool:
     parent = item.parent
     if parent.state is not ParentState.CLOSED or not await book.releasable(parent.parent_id):
         return False

@@ -66,8 +66,8 @@ class WorkItem:
     halted: bool = False
 
 
-class LedgerBook(Protocol):
-    """The ledger inside one transaction. Everything commits together or not at all.
+class TradingBook(Protocol):
+    """What trading needs of the ledger inside one transaction. Everything commits together or not at all.
 
     Lock order: portfolio first, then its balances in sorted order. Messages given to `emit` leave through the outbox.
     """
@@ -100,11 +100,6 @@ class LedgerBook(Protocol):
         """Return every parent of a portfolio that is not released, in the order they were written."""
 
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None: ...
-
-    async def child_by_venue_order(
-        self, account: str, instrument: str, venue_order_id: str
-    ) -> tuple[ParentOrder, ChildOrder] | None:
-        """Return the order that the venue knows by its own id, which may be unique per instrument only."""
 
     async def change_child(self, child: ChildOrder, reason: str) -> None:
         """Write a child's new state; `recorded` is not written, it is the sum of the fills."""
@@ -148,14 +143,6 @@ class LedgerBook(Protocol):
         Raises InsufficientFundsError if less is available than goes out.
         """
 
-    async def allocate(
-        self, entry_id: str, portfolio_id: str, account: str, asset: str, amount: Decimal, event_time_us: int
-    ) -> bool:
-        """Give a portfolio what nobody holds yet in an account (negative: take it back), once per entry_id.
-
-        Raises InsufficientFundsError if the giver has less available.
-        """
-
     async def add_account(self, account: str, venue: str) -> None:
         """Register a venue account; one that is there stays as it is."""
 
@@ -168,6 +155,30 @@ class LedgerBook(Protocol):
     async def halt(self, portfolio_id: str, reason: str) -> None:
         """Stop a portfolio, raise its version and publish that; one that is halted keeps its first reason."""
 
+    async def emit(self, message: Message) -> None:
+        """Put a message into the outbox; one whose event id its topic has already is dropped.
+
+        Events of orders, parents and fills are numbered here: `ledger_sequence` counts a portfolio's from 1 and leaves
+        none out, whatever was dropped.
+        """
+
+
+class LedgerBook(TradingBook, Protocol):
+    """The whole ledger inside one transaction: what comparing with venues and people's commands need as well."""
+
+    async def child_by_venue_order(
+        self, account: str, instrument: str, venue_order_id: str
+    ) -> tuple[ParentOrder, ChildOrder] | None:
+        """Return the order that the venue knows by its own id, which may be unique per instrument only."""
+
+    async def allocate(
+        self, entry_id: str, portfolio_id: str, account: str, asset: str, amount: Decimal, event_time_us: int
+    ) -> bool:
+        """Give a portfolio what nobody holds yet in an account (negative: take it back), once per entry_id.
+
+        Raises InsufficientFundsError if the giver has less available.
+        """
+
     async def resume(self, portfolio_id: str) -> bool:
         """Lift a portfolio's own halt and publish that; False if it has none. Kill switches stay as they are."""
 
@@ -176,13 +187,6 @@ class LedgerBook(Protocol):
 
     async def clear_switch(self, scope: str, name: str, event_time_us: int) -> Sequence[str]:
         """Lift a kill switch; portfolios halted for a reason of their own stay halted."""
-
-    async def emit(self, message: Message) -> None:
-        """Put a message into the outbox; one whose event id its topic has already is dropped.
-
-        Events of orders, parents and fills are numbered here: `ledger_sequence` counts a portfolio's from 1 and leaves
-        none out, whatever was dropped.
-        """
 
     async def open_break(self, found: Break) -> bool:
         """Keep a break and emit it; False if the same one (account, portfolio, kind, asset) is already open."""
@@ -219,10 +223,10 @@ class LedgerBook(Protocol):
         """Move the venue time up to which own trades were compared forward; it never goes back."""
 
 
-class Ledger(Protocol):
-    """The shadow ledger: what may be spent, and what became of every order."""
+class TradingLedger(Protocol):
+    """What trading needs of the shadow ledger: what may be spent, and what became of every order."""
 
-    def transaction(self) -> AbstractAsyncContextManager[LedgerBook]: ...
+    def transaction(self) -> AbstractAsyncContextManager[TradingBook]: ...
 
     async def own(self, resource: str, owner: str) -> Fence:
         """Take a resource: its epoch rises, and every earlier owner is fenced off."""
@@ -235,6 +239,15 @@ class Ledger(Protocol):
 
     async def open_children(self, account: str) -> Sequence[tuple[ParentOrder, ChildOrder]]:
         """Return children of an account that are not final, or are filled beyond what is recorded."""
+
+    async def lease(self, resource: str, owner: str, seconds: float) -> Fence | None:
+        """Take a resource that is free or whose lease ran out, or renew one's own; None while another holds it."""
+
+
+class Ledger(TradingLedger, Protocol):
+    """The whole shadow ledger."""
+
+    def transaction(self) -> AbstractAsyncContextManager[LedgerBook]: ...
 
     async def unsettled_fills(self) -> Sequence[FillRow]:
         """Return recorded fills that are not booked yet, oldest first."""
@@ -268,9 +281,6 @@ class Ledger(Protocol):
 
     async def quiet(self, account: str) -> bool:
         """Tell whether nothing of an account is in flight: no order that is not final, no fill that is not booked."""
-
-    async def lease(self, resource: str, owner: str, seconds: float) -> Fence | None:
-        """Take a resource that is free or whose lease ran out, or renew one's own; None while another holds it."""
 
     async def renew(self, fence: Fence, seconds: float) -> bool:
         """Keep a lease for that long from now; False if another owner has taken it."""

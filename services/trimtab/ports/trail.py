@@ -1,6 +1,6 @@
 """The trail from a tick to what it caused, as a port: the current trace and the times carried along with it."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -12,3 +12,15 @@ class Trail(Protocol):
 
     def stamped(self, name: str, time_us: int) -> AbstractContextManager[None]:
         """Carry one more time along, under this name, with everything written inside."""
+
+
+class Untracked:
+    """Keeps no trail: for tests and simulated worlds."""
+
+    def tick_us(self) -> int | None:
+        """Return None: nobody noted it."""
+
+    def stamped(self, name: str, time_us: int) -> AbstractContextManager[None]:
+        """Carry nothing along."""
+        del name, time_us
+        return nullcontext()
