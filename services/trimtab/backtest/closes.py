@@ -2,14 +2,15 @@
 
 A market of the whole way through each bar (exchange/bar_market.py) has some sixty events a bar. Where a policy is to be
 judged over months, its closes are enough to decide on, and an order meets the book that stands there: spread and depth
-by the same model, from the bars so far, so that it pays for taking as it would. It never earns a spread.
+by the same model, from the bars so far, so that it pays for taking as it would. It never earns a spread. What an order
+takes stands there again some seconds later (tape.py), as the market goes on trading.
 
 Without costs the book is bottomless and as narrow as numbers allow, around the close exactly, and nothing is too small.
 """
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from operator import attrgetter
@@ -34,7 +35,7 @@ class Closes:
 
     files: tuple[BarFile, ...]
     costless: bool = False
-    model: DepthModel = DepthModel(levels=_LEVELS)
+    model: DepthModel = field(default_factory=lambda: DepthModel(levels=_LEVELS))
 
     def __post_init__(self) -> None:
         lengths = {file.length_us: file for file in self.files}

@@ -1,14 +1,14 @@
-"""One account at the matching engine, as the executor sees a venue. It answers at once and never leaves one in doubt."""
+"""One account at the matching engine, as the executor sees a venue: it answers at once, and leaves nothing in doubt."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.backtest.fees import Fees
+from trimtab.backtest.shown import VENUE, Shown, Top
 from trimtab.domain.orders import ChildOrder, Liquidity, OrderKind, OrderState, ParentOrder, TimeInForce
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
-from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import MarketEvent, Snapshot
 from trimtab.exchange.orders import EngineEvent, NewOrder, OrderType, Report, Status
 from trimtab.exchange.orders import TimeInForce as VenueTimeInForce
@@ -24,7 +24,6 @@ from trimtab.ports.venue import (
     VenueTrade,
 )
 
-VENUE = "simulated"
 _PENDING_MAX = 1_000
 
 _STATES: Mapping[Status, OrderState] = {
@@ -47,33 +46,19 @@ _TIMES: Mapping[TimeInForce, VenueTimeInForce] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """What the venue charges, fractions of the notional."""
-
-    maker: Decimal = Decimal("0.001")
-    taker: Decimal = Decimal("0.001")
-
-
-@dataclass(frozen=True, slots=True)
-class Stood:
-    """The published book at a fill, quote per base: the mid price, and the best price that a taker of it would meet."""
-
-    mid: Decimal
-    touch: Decimal
-
-
 class EngineVenue:
     """Implements ports.venue.Venue over an engine of its own, so that portfolios take nothing from one another.
 
     Market events wait until the engine is asked or has orders resting; that changes nothing of what it answers.
     """
 
-    def __init__(self, account: str, instruments: Mapping[str, Instrument], fees: Fees, clock: Clock) -> None:
+    def __init__(self, account: str, shown: Shown, fees: Fees, clock: Clock) -> None:
         self.name = VENUE
         self.account = account
+        instruments = shown.instruments
         self.engine = Engine(instruments)
-        self.stood: dict[str, Stood] = {}  # by trade id
+        self.tops: dict[str, Top] = {}  # what the book showed at a fill, by trade id, until somebody takes it
+        self._shown = shown
         self._fees = fees
         self._clock = clock
         self._symbols = {f"{rules.base}/{rules.quote}": symbol for symbol, rules in instruments.items()}
@@ -190,10 +175,9 @@ class EngineVenue:
         found = report.execution
         assert found is not None
         trade_id = f"{found.symbol}:{found.trade_id}"
-        book = self.engine.pits[found.symbol].liquidity.book
-        bid, ask = book.bids.best(), book.asks.best()
-        if bid is not None and ask is not None:
-            self.stood[trade_id] = Stood((bid + ask) / 2, ask if found.side == "BUY" else bid)
+        top = self._shown.top(found.symbol)
+        if top is not None:
+            self.tops[trade_id] = top
         return Execution(
             trade_id=trade_id,
             price=found.price,
@@ -203,4 +187,3 @@ class EngineVenue:
             liquidity=Liquidity.MAKER if found.maker else Liquidity.TAKER,
             event_time_us=found.time_us,
         )
-

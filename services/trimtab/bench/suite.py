@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.bench import codec, decisions, estimator, exchange, ledger, peer, processes, tick_to_order, worker
+from trimtab.bench import (
+    codec,
+    decisions,
+    estimator,
+    exchange,
+    ledger,
+    peer,
+    processes,
+    published,
+    tick_to_order,
+    worker,
+)
 from trimtab.bench.line import trading_line
 from trimtab.bench.row import Row
 from trimtab.bench.value.measure import Findings, Inputs
@@ -30,8 +41,11 @@ NAMES = (*ALONE, *ON_A_DATABASE, *ON_THE_LINE)
 ON_CANDLES: dict[str, Callable[[Inputs], Findings]] = {
     "value": measure_value,
     "peer": lambda inputs: peer.measure(inputs.candles),
+    "published": lambda inputs: published.measure(inputs.indices),
 }
-"""What decisions are worth (minutes of arithmetic), and bt beside ours: on real candles, and so by name only."""
+"""What decisions are worth (minutes of arithmetic), bt beside ours, and published results: on real candles and daily
+indices, and so by name only.
+"""
 ALLOWED = (*NAMES, *ON_CANDLES)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from trimtab.cli.allocate import allocate
 from trimtab.cli.apply import apply
+from trimtab.cli.backtest import backtest
 from trimtab.cli.bench import bench
 from trimtab.cli.demo import demo
 from trimtab.cli.doctor import doctor
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_RUNS = (demo, bench, up, down)
+_RUNS = (demo, backtest, bench, up, down)
 _BOOKS = (
     validate,
     apply,

@@ -11,7 +11,7 @@ from trimtab.cli.output import Json, json_text, result, table
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value and peer without a name.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value, peer and published without.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
     folder: Annotated[
@@ -23,12 +23,14 @@ def bench(
     candles: Annotated[Path, typer.Option(help="value, peer: folder of real candles.")] = Path(
         "../shared/data/genetrader"
     ),
+    indices: Annotated[Path, typer.Option(help="published: folder of daily indices.")] = Path("../shared/data/olps"),
     as_json: Json = False,
 ) -> None:
     """Measure tick to order, processes, codec, decisions, risk, the exchange; goals missed are said, not failed.
 
     `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
     `peer` computes the same threshold rebalances as bt, a backtesting library, on the same candles.
+    `published` has the ordinary backtest come to results that others published.
     """
     require_embedded()
     from trimtab.bench.suite import ALLOWED, NAMES, ON_THE_LINE, run
@@ -45,7 +47,7 @@ def bench(
         write.parent.mkdir(parents=True, exist_ok=True)
         write.touch()
     with Show() as show:
-        document = run(names or NAMES, seconds, folder, show.event, Inputs(paths, seed, candles))
+        document = run(names or NAMES, seconds, folder, show.event, Inputs(paths, seed, candles, indices))
     if write is not None:
         write.write_text(json_text(document) + "\n")
     result(document, as_json=as_json, readable=lambda: _print(document))

@@ -12,6 +12,7 @@ OnTopic = Callable[[str, int], Callable[[], None]]
 """Begin with a topic of so many records, and return what is called after each."""
 
 _REDRAW_RECORDS = 256
+_TELLS_MAX = 1_000  # of one bar
 
 
 @contextmanager
@@ -39,3 +40,21 @@ def topics_bar() -> Iterator[OnTopic]:
             return advance
 
         yield begin
+
+
+@contextmanager
+def tape_bar(start_us: int, end_us: int) -> Iterator[OnFrame]:
+    """Show how far a tape has been played, told the market's time; nothing where standard error is no terminal."""
+    console = Console(stderr=True)
+    step_us = max(1, (end_us - start_us) // _TELLS_MAX)
+    due_us = start_us
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("tape", total=end_us - start_us)
+
+        def on_time(time_us: int) -> None:
+            nonlocal due_us
+            if time_us >= due_us:
+                due_us = time_us + step_us
+                progress.update(task, completed=time_us - start_us)
+
+        yield on_time

@@ -79,7 +79,7 @@ def by_kind(tapes: Iterable[Path]) -> Mapping[Kind, Sequence[Path]]:
     return found
 
 
-def open_tapes(tapes: Iterable[Path], symbols: Iterable[str] = (), seed: int = 0) -> Market:
+def open_tapes(tapes: Iterable[Path], symbols: Iterable[str] = (), seed: int = 0) -> TapeMarket:
     """One market of all tapes, which are files or folders; `symbols` narrows it down, `seed` is that of bars.
 
     Raises TapeError for a tape that cannot be played, or cannot be together with the others.
@@ -131,6 +131,11 @@ class CombinedMarket:
                     f"{_named(market)}: ends at {iso(market.end_us)}, before {_named(last)} begins at "
                     f"{iso(self.start_us)}; needed: tapes of one time"
                 )
+
+    @property
+    def end_us(self) -> int:
+        """When the last of them ends."""
+        return max(int(market.end_us) for market in self._markets)
 
     def events(self) -> Iterator[MarketEvent]:
         """The events of all, in the order of their times."""

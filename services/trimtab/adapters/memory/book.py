@@ -19,10 +19,14 @@ _STEPS = (ParentState.WAITING, ParentState.WORKING, ParentState.CLOSED, ParentSt
 
 
 class MemoryBook:
-    """Implements ports.ledger.TradingBook; `outbox` takes what is to be told once the transaction is committed."""
+    """Implements ports.ledger.TradingBook; `outbox` takes what is to be told once the transaction is committed.
 
-    def __init__(self, store: Store, undo: Undo, outbox: list[Message]) -> None:
+    With `newest_only` a portfolio's states are not among that: that it has a new one is noted in the store.
+    """
+
+    def __init__(self, store: Store, undo: Undo, outbox: list[Message], *, newest_only: bool) -> None:
         self._store = store
+        self._newest_only = newest_only
         self._undo = undo
         self._outbox = outbox
         self._postings = Postings(store, undo)
@@ -83,7 +87,10 @@ class MemoryBook:
             not_before_us=found.not_before_us if not_before_us is None else not_before_us,
         )
         self._write(found)
-        self._outbox.append(replace(self._store.state(found), reason=reason))
+        if self._newest_only:
+            self._undo.put(self._store.stirred, portfolio_id, reason)
+        else:
+            self._outbox.append(self._store.state(found, reason))
         return found.ledger_version
 
     async def halt(self, portfolio_id: str, reason: str) -> None:
@@ -143,7 +150,9 @@ class MemoryBook:
         del reason
         before = self._store.children[child.client_order_id]
         if child.state is not before.state and child.state not in TRANSITIONS[before.state]:
-            raise IllegalTransitionError(f"order {child.client_order_id} is {before.state} and cannot become {child.state}")
+            raise IllegalTransitionError(
+                f"order {child.client_order_id} is {before.state} and cannot become {child.state}"
+            )
         self._undo.put(self._store.children, child.client_order_id, replace(child, recorded=before.recorded))
 
     async def child(self, client_order_id: str) -> tuple[ParentOrder, ChildOrder] | None:
@@ -215,6 +224,7 @@ class MemoryBook:
         for key in entry.fills:
             self._undo.drop(self._store.fills, key)
         self._undo.drop(self._store.parents, parent_id)
+        self._store.forget(parent_id)
         portfolio_id = entry.order.portfolio_id
         names = tuple(name for name in self._store.parents_of[portfolio_id] if name != parent_id)
         self._undo.put(self._store.parents_of, portfolio_id, names)

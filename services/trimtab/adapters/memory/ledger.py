@@ -12,14 +12,19 @@ from trimtab.adapters.memory.book import MemoryBook
 from trimtab.adapters.memory.rows import Undo
 from trimtab.adapters.memory.store import Store
 from trimtab.domain.orders import ChildOrder, ParentOrder
-from trimtab.messages import Message
+from trimtab.messages import Message, PortfolioState, Signal
 from trimtab.ports.ledger import Fence, WorkItem
 
 
 class MemoryLedger:
-    """Implements ports.ledger.TradingLedger. What transactions leave in the outbox is handed out by `told`."""
+    """Implements ports.ledger.TradingLedger. What transactions leave in the outbox is handed out by `told`.
 
-    def __init__(self) -> None:
+    With `newest_only` portfolios' states are not: `states` hands out the newest of each, which is all that whoever
+    decides between transactions needs, and much less to make.
+    """
+
+    def __init__(self, *, newest_only: bool = False) -> None:
+        self._newest_only = newest_only
         self._store = Store()
         self._outbox: list[Message] = []
 
@@ -28,16 +33,31 @@ class MemoryLedger:
         """Everything that the block writes commits together; if it raises, nothing of it happened."""
         undo, outbox = Undo(), list[Message]()
         try:
-            yield MemoryBook(self._store, undo, outbox)
+            yield MemoryBook(self._store, undo, outbox, newest_only=self._newest_only)
         except BaseException:
             undo.roll_back()
             raise
         self._outbox += outbox
 
+    @property
+    def busy(self) -> bool:
+        """Whether any parent is not released."""
+        return bool(self._store.parents)
+
     def told(self) -> list[Message]:
         """Return what was committed since the last call, in that order."""
         told, self._outbox = self._outbox, []
         return told
+
+    def states(self) -> list[PortfolioState]:
+        """Return the newest state of every portfolio that has changed since the last call, in order of their names."""
+        stirred, self._store.stirred = sorted(self._store.stirred.items()), {}
+        return [self._store.state(self._store.portfolios[name], reason) for name, reason in stirred]
+
+    def accepted(self, signal: Signal) -> bool:
+        """Tell whether this was the portfolio's last signal that was accepted."""
+        entry = self._store.portfolios[signal.portfolio_id]
+        return entry.settled_version == signal.ledger_version and entry.accepted_us[-1:] == (signal.event_time_us,)
 
     def balances(self, portfolio_id: str) -> dict[tuple[str, str], Decimal]:
         """Return what a portfolio has, by account and asset; zeros left out."""

@@ -25,23 +25,34 @@ class Store:
         self.children: dict[str, ChildOrder] = {}
         self.fills: dict[tuple[str, str, str], FillRow] = {}
         self.transfers: dict[str, None] = {}
+        self.stirred: dict[str, str] = {}  # portfolios with a new version nobody was told of, and why
+        self._items: dict[str, tuple[ParentEntry, ChildOrder | None, bool, WorkItem]] = {}
 
     def balance(self, holder: str, account: str, asset: str) -> Balance:
         """Return what a holder has; nothing if it never had any."""
         return self.balances.get(holder, {}).get((account, asset), Balance())
 
     def item(self, parent_id: str) -> WorkItem:
-        """Return a parent with its latest child."""
+        """Return a parent with its latest child; the same object as long as neither has changed."""
         entry = self.parents[parent_id]
         child = self.children[entry.children[-1]] if entry.children else None
         halted = bool(self.portfolios[entry.order.portfolio_id].halt_reason)
-        return WorkItem(entry.order, child, len(entry.children), entry.dry_run, halted)
+        known = self._items.get(parent_id)
+        if known is not None and known[0] is entry and known[1] is child and known[2] == halted:
+            return known[3]
+        item = WorkItem(entry.order, child, len(entry.children), entry.dry_run, halted)
+        self._items[parent_id] = entry, child, halted, item
+        return item
+
+    def forget(self, parent_id: str) -> None:
+        """Let go of what was kept of a parent for others to look at."""
+        self._items.pop(parent_id, None)
 
     def unbooked(self, entry: ParentEntry) -> Decimal:
         """Return what of a parent is recorded as filled and not booked yet, base."""
         return sum((self.fills[key].quantity for key in entry.fills if not self.fills[key].settled), ZERO)
 
-    def state(self, found: PortfolioEntry) -> PortfolioState:
+    def state(self, found: PortfolioEntry, reason: str) -> PortfolioState:
         """Return a portfolio's state as the rows have it."""
         held = sorted(self.balances.get(found.portfolio_id, {}).items())
         return PortfolioState(
@@ -52,7 +63,7 @@ class Store:
             document_version=found.document_version,
             document=found.document,
             halted=bool(found.halt_reason),
-            reason="",
+            reason=reason,
             not_before_us=found.not_before_us,
             positions=tuple(
                 Position(account, self.accounts[account], asset, row.posted, row.reserved)

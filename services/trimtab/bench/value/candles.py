@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trimtab.backtest.estimates import on_bars
 from trimtab.bench.value.book import Floats
 from trimtab.bench.value.region import QUOTE, quoted
 from trimtab.domain.errors import TrimtabError
@@ -17,16 +18,7 @@ from trimtab.settings import DriftSettings
 
 ASSETS = ("AVAX", "BTC", "ETH", "LINK", "SOL", "XRP")
 CANDLE_SECONDS = 300
-# A sample a candle in place of one a second. A drift lasts for weeks, so the estimate may remember a day. Closes come
-# all at once and without the noise of single quotes: there is nothing to average away.
-ESTIMATE = DriftSettings(
-    risk_sample_seconds=CANDLE_SECONDS,
-    risk_span_points=2,
-    risk_half_life_seconds=86_400,
-    risk_correlation_half_life_seconds=86_400,
-    risk_publish_seconds=3_600,
-    risk_observations_min=288,
-)
+ESTIMATE = on_bars(DriftSettings(), CANDLE_SECONDS)
 
 
 class CandlesError(TrimtabError):

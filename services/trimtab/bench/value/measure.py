@@ -11,11 +11,12 @@ from trimtab.bench.value.score import UNIT
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What to measure on: simulated years and their seed, and the folder of real candles."""
+    """What to measure on: simulated years and their seed, the folders of real candles and of daily indices."""
 
     paths: int = 1_000
     seed: int = 1
     candles: Path = Path("../shared/data/genetrader")
+    indices: Path = Path("../shared/data/olps")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""What came of a backtest, as the contract has it: figures of every policy by name. Statistics, not money."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trimtab.backtest.field import Contestant
+from trimtab.backtest.run import Run
+from trimtab.backtest.tape import Tape
+from trimtab.backtest.world import Outcome
+from trimtab.domain.amounts import plain
+from trimtab.exchange.tape_file import iso
+
+_DIGITS = 10
+_BASIS_POINTS = 1e4
+
+
+def document(run: Run, tape: Tape, field: Sequence[Contestant], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return everything that is known of a run; the same run gives the same bytes."""
+    score = outcomes[0].score
+    return {
+        "tape": {
+            "from": iso(score.times_us[0]),
+            "to": iso(score.times_us[-1]),
+            "years": _short(score.years),
+            "symbols": sorted(tape.instruments),
+            "bar_seconds": tape.bar_seconds,
+        },
+        "equity": plain(run.equity),
+        "fees": {"maker": plain(run.fees.maker), "taker": plain(run.fees.taker)} if not run.costless else None,
+        "policies": {each.name: figures(outcome) for each, outcome in zip(field, outcomes, strict=True)},
+    }
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """Return one policy's figures: amounts in quote currency, `_bp` in basis points of mean equity a year.
+
+    `total_cost_bp` is what drifting risked and what trading cost (fees, spread, impact). Delay and opportunity are
+    moves of the market while orders wait: they may be of either sign, and stand beside it.
+    """
+    bill, score = outcome.bill, outcome.score
+    paid_bp = float(bill.paid) / score.mean_equity / score.years * _BASIS_POINTS if score.years else 0.0
+    found = {
+        "signals": bill.signals,
+        "orders": bill.orders,
+        "orders_placed": bill.placed,
+        "fills": bill.fills,
+        "turnover": float(bill.traded) / score.mean_equity,
+        "fees": float(bill.fees),
+        "spread_cost": float(bill.spread),
+        "impact_cost": float(bill.impact),
+        "delay_cost": float(bill.delay),
+        "opportunity_cost": float(bill.opportunity),
+        "trading_cost_bp": paid_bp,
+        "risk_cost_bp": score.risk_cost_bp,
+        "total_cost_bp": score.risk_cost_bp + paid_bp,
+        "tracking_error": score.tracking_error,
+        "max_drawdown": score.max_drawdown,
+        "start_equity": score.start_equity,
+        "final_equity": score.final_equity,
+        "yearly_returns": _shortened(score.yearly_returns),
+        "holdings": {asset: plain(amount) for asset, amount in sorted(outcome.holdings.items())},
+    }
+    return {name: _short(value) if isinstance(value, float) else value for name, value in found.items()}
+
+
+def _shortened(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: _short(value) for name, value in values.items()}
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

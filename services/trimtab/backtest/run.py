@@ -1,0 +1,51 @@
+"""One backtest from beginning to end: a tape, a field, and what came of it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.backtest.fees import Fees
+from trimtab.backtest.field import Contestant, require_listed
+from trimtab.backtest.tape import Tape
+from trimtab.backtest.world import OnTime, Outcome, Terms, World
+from trimtab.documents import parse_document
+from trimtab.domain.portfolio import Calendar, Hybrid, Threshold
+from trimtab.settings import Settings
+
+_COSTLESS_PATIENCE_SECONDS = 1.0  # waiting saves nothing where nothing costs anything
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What everybody begins with (quote currency), what the venue charges, and the services' settings."""
+
+    equity: Decimal
+    fees: Fees
+    settings: Settings
+    costless: bool = False
+
+    def play(self, tape: Tape, field: Sequence[Contestant], on_time: OnTime) -> list[Outcome]:
+        """Play the tape once for the whole field; outcomes are in its order.
+
+        Raises:
+            InvalidValueError: if somebody wants to hold what is not on the tape.
+            UnplayableError: if the tape turns out to be damaged.
+            WorldError: if a part fails, or the books do not agree in the end.
+        """
+        fees = Fees(Decimal(0), Decimal(0)) if self.costless else self.fees
+        shown = tape.shown(fees)
+        require_listed(field, {instrument.symbol for instrument in shown.named.values()})
+        settings = tape.settings(self.settings)
+        executor = settings.executor
+        if self.costless:
+            executor = executor.model_copy(update={"patience_seconds": _COSTLESS_PATIENCE_SECONDS})
+        estimate = not self.costless or any(map(_needs_risk, field))
+        terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate)
+        world = World([each.entrant for each in field], shown, terms)
+        return asyncio.run(world.play(tape.events(), on_time))
+
+
+def _needs_risk(each: Contestant) -> bool:
+    portfolio = parse_document(each.entrant.document, 1)
+    return portfolio.allocation is not None or not isinstance(portfolio.policy, Threshold | Calendar | Hybrid)

@@ -1,0 +1,112 @@
+"""How portfolios fare along a tape: equity, and what drifting from their targets has risked. Statistics, not money.
+
+All portfolios of a world side by side, a row each; assets are columns. Drift is x = w - w*; with the assets' simple
+returns r from one look to the next, x' r is what drifting has earned against standing on target, and g / 2 times its
+square is what that risked (g: relative risk aversion), as `trimtab bench value` has it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+YEAR_US = 365 * 86_400 * 1_000_000
+RISK_AVERSION = 3.0
+_BASIS_POINTS = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One portfolio's figures; fractions unless the name says otherwise. `drifted` are its x' r, look by look."""
+
+    start_equity: float
+    final_equity: float
+    mean_equity: float
+    years: float
+    risk_cost_bp: float
+    tracking_error: float
+    max_drawdown: float
+    yearly_returns: dict[str, float]
+    times_us: tuple[int, ...]
+    equities: tuple[float, ...]
+    drifted: tuple[float, ...]
+
+
+class Scores:
+    """Looks at prices, at most one every `pause_us`; between two looks what is held does not change but by trades."""
+
+    def __init__(self, names: Sequence[str], assets: Sequence[str], pause_us: int) -> None:
+        self._rows = {name: row for row, name in enumerate(names)}
+        self._columns = {asset: column for column, asset in enumerate(assets)}
+        self._held = np.zeros((len(names), len(assets)))
+        self._cash = np.zeros(len(names))
+        self._targets = np.zeros_like(self._held)
+        self._prices: Floats = np.zeros(len(assets))
+        self._pause_us = pause_us
+        self._times: list[int] = []
+        self._equities: list[Floats] = []
+        self._drifted: list[Floats] = []
+
+    def hold(self, name: str, quantities: dict[str, float], cash: float, targets: dict[str, float]) -> None:
+        """Take what a portfolio has and wants from now on; units of assets, quote currency, fractions."""
+        row = self._rows[name]
+        self._cash[row] = cash
+        for asset, column in self._columns.items():
+            self._held[row, column] = quantities.get(asset, 0.0)
+            self._targets[row, column] = targets.get(asset, 0.0)
+
+    def due(self, time_us: int) -> bool:
+        """Tell whether it is time for another look."""
+        return not self._times or time_us >= self._times[-1] + self._pause_us
+
+    def look(self, time_us: int, prices: Sequence[float]) -> None:
+        """Take the prices of all assets at this moment."""
+        now = np.array(prices)
+        if self._times:
+            before = self._held * self._prices
+            drifts = before / (self._cash + before.sum(axis=1))[:, None] - self._targets
+            # Sums of each row by itself: a matrix product may round differently with the number of portfolios.
+            self._drifted.append((drifts * (now / self._prices - 1)).sum(axis=1))
+        self._prices = now
+        self._times.append(time_us)
+        self._equities.append(self._cash + (self._held * now).sum(axis=1))
+
+    def score(self, name: str) -> Score:
+        """Return a portfolio's figures; there has to have been a look."""
+        row = self._rows[name]
+        equities = np.array([each[row] for each in self._equities])
+        drifted = np.array([each[row] for each in self._drifted])
+        years = (self._times[-1] - self._times[0]) / YEAR_US
+        squares = float((drifted**2).sum()) / years if years else 0.0
+        peaks = np.maximum.accumulate(equities)
+        return Score(
+            start_equity=float(equities[0]),
+            final_equity=float(equities[-1]),
+            mean_equity=float(equities.mean()),
+            years=years,
+            risk_cost_bp=RISK_AVERSION / 2 * squares * _BASIS_POINTS,
+            tracking_error=float(np.sqrt(squares)),
+            max_drawdown=float((1 - equities / peaks).max()),
+            yearly_returns=_yearly(self._times, equities),
+            times_us=tuple(self._times),
+            equities=tuple(equities.tolist()),
+            drifted=tuple(drifted.tolist()),
+        )
+
+
+def _yearly(times_us: Sequence[int], equities: Floats) -> dict[str, float]:
+    """Return by calendar year (UTC) what equity has gained in it; the first and the last may be parts of years.
+
+    What is seen at the very start of a year closes the year before it.
+    """
+    before, lasts = float(equities[0]), dict[str, float]()
+    for time_us, equity in zip(times_us[1:], equities[1:], strict=True):
+        lasts[str(datetime.fromtimestamp((time_us - 1) / 1e6, UTC).year)] = float(equity)
+    found = {}
+    for year, last in lasts.items():
+        found[year], before = last / before - 1, last
+    return found

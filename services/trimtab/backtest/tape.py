@@ -1,0 +1,102 @@
+"""What a backtest runs on: a market from files, and how time passes on it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from trimtab.backtest.closes import Closes
+from trimtab.backtest.errors import UnplayableError
+from trimtab.backtest.estimates import on_bars
+from trimtab.backtest.fees import Fees
+from trimtab.backtest.shown import Shown
+from trimtab.backtest.world import Pace
+from trimtab.exchange.bars import survey
+from trimtab.exchange.instruments import Instrument
+from trimtab.exchange.market import Market, MarketEvent
+from trimtab.exchange.tape_file import TapeError
+from trimtab.exchange.tapes import by_kind, open_tapes
+from trimtab.settings import Settings
+
+T = TypeVar("T")
+_HOUR_US = 3_600_000_000
+_SECOND_US = 1_000_000
+# Between closes a book stands there anew so often. What stands at its best price is what three seconds trade (the depth
+# model), so taking all of it each time is three quarters of what is traded at all, and no more.
+_BEAT_US = 4_000_000
+_FRAME_US = 10_000  # as ingest.frame_interval_ms
+_RECORDED_BEAT_US = 100_000
+_LATENCY_US = 20_000  # from a frame to an order at the venue; docs/performance.md has what it takes live
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """A market that ends. `bar_seconds` is how long its bars are, None if it has none."""
+
+    market: Market
+    end_us: int
+    pace: Pace
+    bar_seconds: int | None
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Trading rules by symbol."""
+        return self.market.instruments
+
+    def shown(self, fees: Fees) -> Shown:
+        """Return the market's books before the first event."""
+        return Shown(self.instruments, fees)
+
+    def settings(self, settings: Settings) -> Settings:
+        """Return the services' settings as they have to be on this tape."""
+        if self.bar_seconds is None:
+            return settings
+        return settings.model_copy(update={"drift": on_bars(settings.drift, self.bar_seconds)})
+
+    def events(self) -> Iterator[MarketEvent]:
+        """The market's events.
+
+        Raises:
+            UnplayableError: if the tape turns out to be damaged.
+        """
+        events = self.market.events()
+        while True:
+            event = _played(lambda: next(events, None))
+            if event is None:
+                return
+            yield event
+
+
+def open_tape(paths: Sequence[Path], *, ways: bool = False, costless: bool = False, seed: int = 0) -> Tape:
+    """Open files or folders. Bars are books at their closes, or, with `ways`, the whole way through each bar.
+
+    `costless` bars (their closes) have bottomless books without a spread; `seed` is that of the ways.
+
+    Raises:
+        UnplayableError: if they cannot be played, or not together.
+    """
+    return _played(lambda: _opened(paths, ways=ways, costless=costless, seed=seed))
+
+
+def _opened(paths: Sequence[Path], *, ways: bool, costless: bool, seed: int) -> Tape:
+    found = by_kind(paths)
+    if costless and (ways or {*found} != {"bars"}):
+        raise TapeError("without costs: needed: bars, and nothing but their closes")
+    if {*found} == {"bars"}:
+        closes = Closes(tuple(survey(path) for path in found["bars"]), costless)
+        length_us = closes.length_us
+        pace = Pace(1, _BEAT_US, max(length_us, _HOUR_US), stands=True)
+        if not ways:
+            return Tape(closes, closes.end_us, pace, length_us // _SECOND_US)
+        pace = replace(pace, frame_us=_SECOND_US, latency_us=_LATENCY_US)
+        return Tape(open_tapes(paths, seed=seed), closes.end_us, pace, length_us // _SECOND_US)
+    market = open_tapes(paths, seed=seed)
+    pace = Pace(_FRAME_US, _RECORDED_BEAT_US, _SECOND_US, stands=False, latency_us=_LATENCY_US)
+    return Tape(market, market.end_us, pace, None)
+
+
+def _played(play: Callable[[], T]) -> T:
+    try:
+        return play()
+    except TapeError as error:
+        raise UnplayableError(str(error)) from error

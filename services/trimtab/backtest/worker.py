@@ -1,0 +1,69 @@
+"""A drift worker in a backtest: the live one's deciding part and its estimators, fed frame by frame."""
+
+from collections.abc import Sequence
+from itertools import count
+
+from structlog.typing import FilteringBoundLogger
+
+from trimtab.documents import parse_document
+from trimtab.domain.market import Market
+from trimtab.drift.allocating import Allocating
+from trimtab.drift.deciding import Deciding
+from trimtab.drift.estimator import Estimator
+from trimtab.drift.portfolios import Portfolios
+from trimtab.messages import Frame, Message, PortfolioState, Signal, Targets
+from trimtab.ports.topics import Record
+from trimtab.settings import DriftSettings
+from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
+
+_PARTITION = 0
+
+
+class Worker:
+    """Every portfolio of the world is its own. Records get the offsets they would have, each topic counted from 0.
+
+    Risk is estimated in `currencies`; an estimate counts from the next frame on, as it would if it came by a topic.
+    """
+
+    def __init__(self, settings: DriftSettings, currencies: Sequence[str], log: FilteringBoundLogger) -> None:
+        portfolios = Portfolios(parse_document)
+        portfolios.complete(_PARTITION)
+        self._deciding = Deciding(portfolios, settings)
+        self._allocating = Allocating(portfolios, self, log, settings, lambda: self._deciding.risks)
+        self._estimators = [Estimator(quote, settings) for quote in currencies]
+        self._offsets = {topic: count() for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS)}
+
+    def market(self) -> Market:
+        """Return the market as of the last frame."""
+        return self._deciding.feed.market
+
+    def targets(self, portfolio_id: str) -> tuple[tuple[str, float], ...]:
+        """Return the target weights that count, by asset; none while they are not worked out."""
+        entry = self._deciding.portfolios.get(portfolio_id)
+        return () if entry is None else tuple((asset, float(weight)) for asset, weight in entry.portfolio.targets)
+
+    async def publish(self, message: Message) -> None:
+        """Take computed targets, as if from their topic. Implements ports.topics.Publisher for them."""
+        assert isinstance(message, Targets), "nothing else is published from here"
+        offset = next(self._offsets[PORTFOLIO_TARGETS])
+        self._deciding.on_targets(Record(message, PORTFOLIO_TARGETS.name, _PARTITION, offset))
+
+    def on_state(self, state: PortfolioState) -> None:
+        """Take a portfolio's new state; the next frame is decided with it."""
+        offset = next(self._offsets[PORTFOLIO_STATE])
+        self._deciding.portfolios.put(Record(state, PORTFOLIO_STATE.name, _PARTITION, offset))
+
+    async def on_frame(self, frame: Frame) -> list[Signal]:
+        """Let the market move and return what is decided on it."""
+        record = Record(frame, MARKET_FRAMES.name, _PARTITION, next(self._offsets[MARKET_FRAMES]))
+        self._deciding.advance(record)
+        self._deciding.take_over()
+        signals = [signal for _, signal in self._deciding.look(frame).signals]
+        if frame.full:
+            self._allocating.look(self.market())
+            await self._allocating.settled()
+        for estimator in self._estimators:
+            found = estimator.observe(self.market())
+            if found is not None:
+                self._deciding.on_risk(Record(found, MARKET_RISK.name, _PARTITION, next(self._offsets[MARKET_RISK])))
+        return signals

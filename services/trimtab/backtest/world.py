@@ -1,0 +1,204 @@
+"""A world in one process: a tape's market, drift, the executor, a ledger in memory and an engine for each portfolio."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trimtab.backtest.bill import Bill
+from trimtab.backtest.clock import VirtualClock
+from trimtab.backtest.errors import WorldError
+from trimtab.backtest.fees import Fees
+from trimtab.backtest.score import Score, Scores
+from trimtab.backtest.shown import Shown
+from trimtab.backtest.trading import Trading
+from trimtab.backtest.troubles import strict_log
+from trimtab.backtest.worker import Worker
+from trimtab.domain.amounts import floor_to
+from trimtab.exchange.market import MarketEvent
+from trimtab.messages import PortfolioState, Signal
+from trimtab.settings import DriftSettings, ExecutorSettings
+
+_QUIET_US = 43_200_000_000  # a frame at least so often: after a day without one it would not be believed
+_LOOK_US = 100_000  # how often the executor looks at what is open, as it does live
+_LOOKS_MAX = 5  # at one moment, however long the moment before it lies back: enough to cancel, sell, and buy for it
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How time passes, in microseconds. A frame tells of what happened within `frame_us`.
+
+    While something is open, and the market says nothing, another look is taken every `beat_us`: with every book
+    standing there once more, whatever was taken of it (`stands`), or without news.
+    A signal reaches the executor `latency_us` after the frame it was decided on. Equity is looked at every `score_us`.
+    """
+
+    frame_us: int
+    beat_us: int
+    score_us: int
+    stands: bool
+    latency_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A portfolio that takes part, with the weights that it begins with, by asset; its quote currency is one of them.
+
+    `document` is its file as canonical JSON, which has `name` as the portfolio's id.
+    """
+
+    name: str
+    document: str
+    quote: str
+    weights: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all take part under: what each begins with (quote currency), fees, the services' settings, the pace.
+
+    Without `estimate` nobody estimates risk, which only rules without it can do without.
+    """
+
+    equity: Decimal
+    fees: Fees
+    drift: DriftSettings
+    executor: ExecutorSettings
+    pace: Pace
+    estimate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an entrant fared, and what it has in the end."""
+
+    name: str
+    bill: Bill
+    score: Score
+    holdings: Mapping[str, Decimal]
+
+
+OnTime = Callable[[int], None]
+"""Told the market's time, moment by moment."""
+
+
+class World:
+    """One run of a tape. Nothing in it knows a wall clock, a random number or the order of a set."""
+
+    def __init__(self, entrants: Sequence[Entrant], shown: Shown, terms: Terms) -> None:
+        log = strict_log()
+        quotes = {entrant.name: entrant.quote for entrant in entrants}
+        self._entrants = entrants
+        self._shown = shown
+        self._terms = terms
+        self._clock = VirtualClock()
+        self._worker = Worker(terms.drift, sorted({*quotes.values()}) if terms.estimate else [], log)
+        parts = shown, terms.fees, self._worker.market, self._clock, log, terms.executor
+        self._trading = Trading(quotes, *parts, self._on_state)
+        self._waiting: list[tuple[int, Signal]] = []
+        self._pairs = sorted({f"{asset}/{each.quote}" for each in entrants for asset in each.weights} - _cash(entrants))
+        self._scores = Scores(list(quotes), self._pairs, terms.pace.score_us)
+        self._stirred = False  # whether a portfolio's state has changed since the last frame
+        self._begun = False
+
+    async def play(self, events: Iterable[MarketEvent], on_time: OnTime) -> list[Outcome]:
+        """Let a tape pass, from the first moment at which every symbol has a book to its end.
+
+        Raises:
+            WorldError: if a part fails, or ledger and engine do not agree in the end.
+        """
+        for moment in moments(events, self._terms.pace.frame_us):
+            if self._begun:
+                await self._pass_time(moment[0].time_us)
+            for event in moment:
+                self._clock.move(event.time_us)
+                self._shown.take(event)
+                await self._trading.happen(event)
+            if self._begun or self._shown.complete:
+                await self._look()
+            on_time(self._clock.now_us())
+        if not self._begun:
+            raise WorldError("the tape ends before every symbol has a book")
+        await self._pass_time(self._clock.now_us() + 2 * self._terms.drift.signal_lifetime_seconds * 1_000_000)
+        self._scores.look(self._clock.now_us(), self._prices())
+        self._trading.require_agreement()
+        return [self._outcome(entrant.name) for entrant in self._entrants]
+
+    async def _look(self) -> None:
+        """Look at the market as it is after a moment of the tape."""
+        if not self._begun:
+            for entrant in self._entrants:
+                await self._trading.open(entrant.name, entrant.document, self._deposits(entrant))
+            self._begun = True
+        if self._scores.due(self._clock.now_us()):
+            self._scores.look(self._clock.now_us(), self._prices())
+        await self._step(_LOOKS_MAX)
+
+    async def _pass_time(self, until_us: int) -> None:
+        """Let time pass in which the market says nothing; open orders are worked meanwhile."""
+        pace = self._terms.pace
+        while (self._stirred or self._waiting or self._trading.busy) and self._now() + pace.beat_us < until_us:
+            self._clock.move(self._now() + pace.beat_us)
+            if pace.stands:
+                for event in self._shown.stand(self._now()):
+                    await self._trading.happen(event)
+            await self._step(max(1, min(pace.beat_us // _LOOK_US, _LOOKS_MAX)))
+        while until_us - self._now() > _QUIET_US:
+            self._clock.move(self._now() + _QUIET_US)
+            await self._step(1)
+
+    async def _step(self, looks: int) -> None:
+        """One frame: decided on, what was decided taken in, what is open worked."""
+        now_us, self._stirred = self._now(), False
+        for signal in await self._worker.on_frame(self._shown.frame(now_us)):
+            self._waiting.append((now_us + self._terms.pace.latency_us, signal))
+        arrived = [signal for due_us, signal in self._waiting if due_us <= now_us]
+        self._waiting = [each for each in self._waiting if each[0] > now_us]
+        await self._trading.step(arrived, looks)
+
+    def _on_state(self, state: PortfolioState) -> None:
+        self._stirred = True
+        self._worker.on_state(state)
+        quote = next(each.quote for each in self._entrants if each.name == state.portfolio_id)
+        held = {f"{row.asset}/{quote}": float(row.posted) for row in state.positions}
+        targets = {f"{asset}/{quote}": weight for asset, weight in self._worker.targets(state.portfolio_id)}
+        self._scores.hold(state.portfolio_id, held, held.get(f"{quote}/{quote}", 0.0), targets)
+
+    def _deposits(self, entrant: Entrant) -> dict[str, Decimal]:
+        """Return what an entrant begins with: whole steps of its assets at their mids, the rest as cash."""
+        equity, found = self._terms.equity, dict[str, Decimal]()
+        cash = equity
+        for asset, weight in sorted(entrant.weights.items()):
+            pair = f"{asset}/{entrant.quote}"
+            mid = self._shown.mid_of(pair)
+            if asset == entrant.quote or mid is None:
+                continue
+            quantity = floor_to(equity * weight / mid, self._shown.step_of(pair))
+            cash -= quantity * mid
+            if quantity:
+                found[asset] = quantity
+        return {**found, entrant.quote: cash} if cash else found
+
+    def _prices(self) -> list[float]:
+        return [float(self._shown.mid_of(pair) or 0) for pair in self._pairs]
+
+    def _outcome(self, name: str) -> Outcome:
+        return Outcome(name, self._trading.bills[name], self._scores.score(name), self._trading.holdings(name))
+
+    def _now(self) -> int:
+        return self._clock.now_us()
+
+
+def moments(events: Iterable[MarketEvent], frame_us: int) -> Iterator[list[MarketEvent]]:
+    """Yield events in batches: those of less than `frame_us` after the first of them, and never an empty one."""
+    batch: list[MarketEvent] = []
+    for event in events:
+        if batch and event.time_us - batch[0].time_us >= frame_us:
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch
+
+
+def _cash(entrants: Iterable[Entrant]) -> set[str]:
+    return {f"{each.quote}/{each.quote}" for each in entrants}

@@ -1,0 +1,85 @@
+"""`trimtab backtest`: a portfolio file on a tape, beside what everybody knows."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimtab.cli.output import Json, result, say, table
+from trimtab.cli.start import started
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_EQUITY = 1_000_000.0
+_FEE = 0.001
+_SHOWN = (
+    ("orders", "orders"),
+    ("turnover", "turnover"),
+    ("fees", "fees"),
+    ("spread_cost", "spread"),
+    ("impact_cost", "impact"),
+    ("delay_cost", "delay"),
+    ("opportunity_cost", "missed"),
+    ("risk_cost_bp", "risk bp/a"),
+    ("total_cost_bp", "risk + cost bp/a"),
+    ("tracking_error", "tracking error"),
+    ("max_drawdown", "drawdown"),
+    ("final_equity", "final equity"),
+)
+
+
+def backtest(
+    tape: Annotated[list[Path], typer.Option(help="File or folder of bars or recordings; may be given again.")],
+    policy: Annotated[Path, typer.Option(help="A portfolio file (YAML).")],
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="calendar, threshold, buy_and_hold, or another portfolio file. [all three]"),
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="More to hold it against.")] = None,
+    equity: Annotated[float, typer.Option(min=1, max=1e12, help="What it begins with, quote currency.")] = _EQUITY,
+    maker_fee: Annotated[float, typer.Option(min=0, max=0.1, help="Fraction of the notional.")] = _FEE,
+    taker_fee: Annotated[float, typer.Option(min=0, max=0.1, help="Fraction of the notional.")] = _FEE,
+    costless: Annotated[bool, typer.Option("--costless", help="Bars: no fees, no spread, bottomless books.")] = False,
+    ways: Annotated[bool, typer.Option("--ways", help="Bars: the whole way through each, not only its close.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the ways.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Decide, trade and settle along a tape as the services do, in this process, on the tape's own clock.
+
+    Every policy has its own money and its own venue; all see the same market. Exit code 2 if the tape cannot be played
+    or the portfolio does not hold.
+    """
+    from trimtab.backtest.fees import Fees
+    from trimtab.backtest.field import BASELINES, contestants
+    from trimtab.backtest.result import document
+    from trimtab.backtest.run import Run
+    from trimtab.backtest.tape import open_tape
+    from trimtab.cli.progress import tape_bar
+    from trimtab.documents import load_document
+
+    if more and not against:
+        raise typer.BadParameter(f"{more[0]!r}; names stand after --against.", param_hint="NAME")
+    settings = started()
+    field = contestants(load_document(policy), (*(against or BASELINES), *(more or ())))
+    opened = open_tape(tape, ways=ways, costless=costless, seed=seed)
+    fees = Fees(Decimal(str(maker_fee)), Decimal(str(taker_fee)))
+    run = Run(Decimal(str(equity)), fees, settings, costless)
+    with tape_bar(opened.market.start_us, opened.end_us) as on_time:
+        outcomes = run.play(opened, field, on_time)
+    found = document(run, opened, field, outcomes)
+    result(found, as_json=as_json, readable=lambda: _show(found))
+
+
+def _show(found: "Mapping[str, Any]") -> None:
+    tape = found["tape"]
+    say(f"{', '.join(tape['symbols'])}: {tape['from']} to {tape['to']}, {tape['years']:.3g} years")
+    rows = [(name, *_cells(figures)) for name, figures in found["policies"].items()]
+    table("policies", ("policy", *(title for _, title in _SHOWN)), rows)
+
+
+def _cells(figures: "Mapping[str, Any]") -> "Sequence[object]":
+    return [
+        Decimal(f"{figures[name]:.4f}" if abs(figures[name]) < 10 else f"{figures[name]:.2f}") for name, _ in _SHOWN
+    ]
