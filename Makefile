@@ -37,7 +37,8 @@ oracle: env
 # seeded requests to the simulated exchange, most of them wrong; `make test` sends 1,500. Prints what they were answered
 REQUESTS ?= 10000
 fuzz: env
-	$(BIN)/pytest -q tests/integration/test_exchange_fuzz.py --fuzz-requests $(REQUESTS) --fuzz-seed $(SEED)
+	$(BIN)/pytest -q tests/integration/test_exchange_fuzz.py tests/integration/test_coinbase_fuzz.py \
+	  --fuzz-requests $(REQUESTS) --fuzz-seed $(SEED)
 
 # writes and prints the measures
 bench: env

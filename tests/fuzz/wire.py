@@ -16,16 +16,19 @@ class Answer:
 
 
 class Wire:
-    """One connection after the other to a port of this machine."""
+    """One connection after the other to a port of this machine, from the address `source`, which is one of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self._port = port
+        self._source = source
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, message: bytes, *, head: bool = False) -> Answer:
         """Send a request and read the answer; the connection is kept as long as the other side keeps it."""
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 24)
+            self._streams = await asyncio.open_connection(
+                "127.0.0.1", self._port, limit=1 << 24, local_addr=(self._source, 0)
+            )
         reader, writer = self._streams
         writer.write(message)
         answer = await asyncio.wait_for(_read(reader, head=head), ANSWER_SECONDS_MAX)

@@ -54,6 +54,12 @@ async def ask(http: aiohttp.ClientSession, method: str, path: str, body: bytes =
         ({"size": [1]}, "Invalid size"),
         ({"size": "1e400"}, "Invalid size"),
         ({"size": "nan"}, "Invalid size"),
+        ({"size": "1_0"}, "Invalid size"),
+        ({"size": " 1"}, "Invalid size"),
+        ({"size": "٣"}, "Invalid size"),
+        ({"size": "1e-9"}, "Invalid size"),
+        ({"size": "1e-1"}, None),
+        ({"post_only": None}, None),
         ({"price": "-1"}, "Invalid price"),
         ({"price": None}, "Invalid price"),
         ({"price": "0.000000001"}, "Invalid price"),
@@ -69,10 +75,27 @@ async def test_orders_that_are_none(http: aiohttp.ClientSession, changes: dict[s
     assert (status, told.get("message")) == ((200, None) if text is None else (400, text))
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"5", b"{", b"\xff", b"[" * 100_000, b'{"size": NaN}', b"null"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"5", b"{", b"\xff", b"[" * 100_000, b'{"size": NaN}', b"null", b'{"extra": NaN}', b"\xef\xbb\xbf{}"],
+)
 async def test_bodies_that_are_none(http: aiohttp.ClientSession, body: bytes) -> None:
     status, told = await ask(http, "POST", "/orders", body)
     assert (status, set(told)) == (400, {"message"})
+
+
+@pytest.mark.parametrize("stain", [b'"\xff"', b"NaN"])
+async def test_a_sound_order_in_a_body_that_is_no_json_is_none(http: aiohttp.ClientSession, stain: bytes) -> None:
+    body = orjson.dumps(SOUND)[:-1] + b',"extra":' + stain + b"}"
+    assert await ask(http, "POST", "/orders", body) == (400, {"message": "Bad Request"})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_is_no_websocket_at_the_feeds_path_is_refused_as_json(
+    http: aiohttp.ClientSession, method: str
+) -> None:
+    status, told = await ask(http, method, "/")
+    assert (status, set(told)) == ({"GET": 400, "POST": 405}[method], {"message"})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Names, ids and amounts of Coinbase's dialect."""
 
+import time
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.exchange.coinbase.names import Names, fixed, is_client_id, is_uuid, iso, named
+from trimtab.exchange.coinbase.names import Names, fixed, is_client_id, is_uuid, iso, micros, named
 from trimtab.exchange.instruments import DEFAULT_SYMBOLS, listed
 
 RULES = {symbol: rules for symbol in DEFAULT_SYMBOLS if (rules := listed(symbol)) is not None}
@@ -58,3 +59,14 @@ def test_times_have_microseconds_and_amounts_no_exponent() -> None:
 
 def test_what_is_not_numbered_has_a_name_of_its_own_all_the_same() -> None:
     assert named("account", "ann", "BTC") == named("account", "ann", "BTC") != named("account", "ann", "ETH")
+
+
+def test_a_time_is_utc_unless_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert micros("2026-01-01T12:00:00.000001Z") == micros("2026-01-01T12:00:00.000001")
+        assert micros("2026-01-01T12:00:00+01:00") == micros("2026-01-01T11:00:00")
+    finally:
+        monkeypatch.undo()
+        time.tzset()

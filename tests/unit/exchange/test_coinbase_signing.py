@@ -40,6 +40,9 @@ def test_a_sound_request_is_its_accounts(keys: Keys) -> None:
         ({"key": "nobody"}, "Invalid API Key"),
         ({"timestamp": "soon"}, "invalid timestamp"),
         ({"timestamp": "nan"}, "invalid timestamp"),
+        ({"timestamp": "1_700_000_000"}, "invalid timestamp"),  # Python's numbers are nobody's else
+        ({"timestamp": "１７０００００００"}, "invalid timestamp"),
+        ({"timestamp": "9" * 400}, "request timestamp expired"),
         ({"sign": "AAAA"}, "invalid signature"),
         ({"sign": "é"}, "invalid signature"),
         ({"passphrase": "word"}, "Invalid Passphrase"),

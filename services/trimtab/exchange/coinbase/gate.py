@@ -38,7 +38,7 @@ class Gate:
         if request.path.startswith(_CONTROLS):
             return await _controlled(request, handler)
         if not covers(request.path):
-            return await handler(request)
+            return await _answered(request, handler)
         address = request.remote or ""
         try:
             self._take(request, address)
@@ -69,7 +69,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except VenueError as error:
         return refusal(error)
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, web.HTTPBadRequest):  # the latter at the feed's path, of what is no websocket
         return refusal(refusals.refused("Bad Request"))
     except web.HTTPRequestEntityTooLarge:
         return refusal(refusals.refused("request entity too large", 413))

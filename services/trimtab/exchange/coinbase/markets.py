@@ -1,14 +1,13 @@
 """REST endpoints that anyone may ask: time, currencies, products, books, tickers, trades, candles."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
 
 from aiohttp import web
 
 from trimtab.exchange.book import ZERO
 from trimtab.exchange.coinbase import refusals
 from trimtab.exchange.coinbase.feed import Feed
-from trimtab.exchange.coinbase.names import fixed, iso
+from trimtab.exchange.coinbase.names import fixed, iso, micros
 from trimtab.exchange.coinbase.wire import Json
 from trimtab.exchange.instruments import MIN_UNIT
 from trimtab.exchange.market import Level
@@ -202,6 +201,6 @@ def _time(request: web.Request, name: str) -> int | None:
     if given is None:
         return None
     try:
-        return round(datetime.fromisoformat(given).timestamp() * 1e6)
+        return micros(given)
     except (ValueError, OverflowError) as error:
         raise refusals.invalid(name) from error

@@ -35,6 +35,15 @@ def iso(time_us: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
 
 
+def micros(text: str) -> int:
+    """The time that a text in ISO 8601 names, microseconds; UTC unless it says otherwise.
+
+    Raises ValueError, OverflowError.
+    """
+    named = datetime.fromisoformat(text)
+    return round((named if named.tzinfo is not None else named.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
 def fixed(value: Decimal, decimals: int = 8) -> str:
     """An amount with so many decimals, never an exponent."""
     return f"{value:.{decimals}f}"

@@ -1,5 +1,6 @@
 """The order that a POST /orders asks for ("Create a new order")."""
 
+import re
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from typing import Any, cast
@@ -19,6 +20,8 @@ _STP: Mapping[object, Prevention | None] = {
 }  # fmt: skip
 _FORCES = frozenset({"GTC", "IOC", "FOK"})
 _NOT_THERE = ("stop", "stop_price", "stop_limit_price", "cancel_after", "max_floor")
+
+_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 
 Body = Mapping[str, Any]
 
@@ -86,6 +89,8 @@ def _amount(body: Body, name: str) -> Decimal | None:
         return None
     if isinstance(given, bool) or not isinstance(given, str | int | Decimal):
         raise invalid(name)
+    if isinstance(given, str) and _NUMBER.fullmatch(given) is None:  # Python reads more than these as numbers
+        raise invalid(name)
     try:
         amount = Decimal(given)
     except InvalidOperation as error:
@@ -96,7 +101,7 @@ def _amount(body: Body, name: str) -> Decimal | None:
 
 
 def _flag(body: Body, name: str) -> bool:
-    given = body.get(name, False)
-    if not isinstance(given, bool):
+    given = body.get(name)
+    if given is not None and not isinstance(given, bool):
         raise invalid(name)
-    return given
+    return bool(given)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-import math
+import re
 from collections.abc import Mapping
 
 from trimtab.exchange.coinbase.refusals import unauthorized
@@ -14,6 +14,7 @@ from trimtab.exchange.signing import Credentials, Keys
 WINDOW_SECONDS = 30.0
 """How far a request's timestamp may be from server time, either way."""
 
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?", re.ASCII)
 _HEADERS = ("CB-ACCESS-KEY", "CB-ACCESS-SIGN", "CB-ACCESS-TIMESTAMP", "CB-ACCESS-PASSPHRASE")
 _FEED_PATH = "/users/self/verify"
 _FEED_NAMES = ("key", "signature", "timestamp", "passphrase")
@@ -80,10 +81,7 @@ def _check(keys: Keys, given: tuple[str, str, str, str], request: tuple[str, str
 
 
 def _expired(timestamp: str, server_us: int) -> VenueError | None:
-    try:
-        seconds = float(timestamp)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
+    if _SECONDS.fullmatch(timestamp) is None:
         return unauthorized("invalid timestamp")
-    return unauthorized("request timestamp expired") if abs(server_us / 1e6 - seconds) > WINDOW_SECONDS else None
+    expired = abs(server_us / 1e6 - float(timestamp)) > WINDOW_SECONDS
+    return unauthorized("request timestamp expired") if expired else None

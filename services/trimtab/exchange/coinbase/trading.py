@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
 from trimtab.exchange.coinbase import refusals
-from trimtab.exchange.coinbase.names import fixed, is_client_id, is_uuid
+from trimtab.exchange.coinbase.names import fixed, is_client_id, is_uuid, micros
 from trimtab.exchange.coinbase.placing import new_order
 from trimtab.exchange.coinbase.signing import check_request
 from trimtab.exchange.coinbase.wire import Wire
@@ -191,12 +190,18 @@ def _purged(order: Order) -> bool:
 
 def _body(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_float=Decimal)
+        text.encode()  # bytes that are no UTF-8 came as surrogates
+        found = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise refusals.refused("Bad Request") from error
     if not isinstance(found, dict):
         raise refusals.refused("Bad Request")
     return found
+
+
+def _no_constant(name: str) -> None:
+    """NaN and Infinity, which are Python's and no JSON."""
+    raise ValueError(name)
 
 
 def _whole(request: web.Request, name: str) -> int | None:
@@ -218,7 +223,7 @@ def _time(request: web.Request, name: str) -> int | None:
     if given is None:
         return None
     try:
-        return round(datetime.fromisoformat(given).timestamp() * 1e6)
+        return micros(given)
     except (ValueError, OverflowError) as error:
         raise refusals.invalid(name) from error
 
