@@ -1,13 +1,22 @@
 """Bodies of controls: strict JSON, refused in one line."""
 
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trimtab.exchange.errors import VenueError
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+UNITS_MAX = Decimal(10) ** 15
+"""As much as anybody may bring of an asset at once: sums are exact far beyond it, with all decimals there are."""
+
+Amount = Annotated[Decimal, Field(gt=0, le=UNITS_MAX, decimal_places=8)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+Milliseconds = Annotated[int, Field(ge=0, le=31_536_000_000)]
+"""A year at most."""
 
 _SAID_MAX = 100  # characters of what was found that a complaint repeats
 

@@ -2,6 +2,9 @@
 
 import time
 
+SPEED_MAX = 1_000_000.0
+"""Market seconds a second, at most."""
+
 
 def wall_us() -> int:
     """Microseconds since 1970, UTC."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trimtab.exchange.binance import Binance
 from trimtab.exchange.bodies import complaint
-from trimtab.exchange.clock import MarketClock, wall_us
+from trimtab.exchange.clock import SPEED_MAX, MarketClock, wall_us
 from trimtab.exchange.coinbase.dialect import Coinbase
 from trimtab.exchange.controls import AccountsFile, AccountSpec
 from trimtab.exchange.dialect import Dialect
@@ -28,7 +28,6 @@ from trimtab.exchange.venue import Venue
 
 DIALECTS: Mapping[str, Callable[[], Dialect]] = {"binance": Binance, "coinbase": Coinbase}
 """What `--dialect` may name."""
-_SPEED_MAX = 1_000_000.0
 _VOLATILITY_MAX = 1_000.0  # natural volatility a thousandfold: prices reach their bounds within seconds
 
 
@@ -97,7 +96,7 @@ def run(
 
     Raises UsageError before anything has started.
     """
-    for option, value, most in (("--speed", speed, _SPEED_MAX), ("--volatility", volatility, _VOLATILITY_MAX)):
+    for option, value, most in (("--speed", speed, SPEED_MAX), ("--volatility", volatility, _VOLATILITY_MAX)):
         if not 0 < value <= most:
             raise UsageError(f"{option} {value:g}: must be above 0 and at most {most:g}")
     if dialect not in DIALECTS:

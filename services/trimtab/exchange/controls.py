@@ -9,8 +9,8 @@ from aiohttp import web
 from pydantic import Field
 
 from trimtab.exchange.accounts import Account
-from trimtab.exchange.bodies import Strict, body_of
-from trimtab.exchange.clock import wall_us
+from trimtab.exchange.bodies import UNITS_MAX, Amount, Count, Milliseconds, Strict, body_of
+from trimtab.exchange.clock import SPEED_MAX, wall_us
 from trimtab.exchange.dialect import Dialect
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.faults import Fault, Kind
@@ -21,7 +21,8 @@ from trimtab.exchange.rest import answer, decimal_text
 from trimtab.exchange.signing import Credentials
 from trimtab.exchange.venue import Venue
 
-Amount = Annotated[Decimal, Field(gt=0, decimal_places=8)]
+Asset = Annotated[str, Field(pattern=r"^\S{1,64}$")]
+Price = Annotated[Decimal, Field(gt=0, le=UNITS_MAX)]
 Rate = Annotated[Decimal, Field(ge=0, lt=1)]
 
 
@@ -34,10 +35,10 @@ class AccountSpec(Strict):
     api_key: Annotated[str, Field(min_length=1, max_length=128)]
     secret: Annotated[str, Field(min_length=1, max_length=128)]
     passphrase: Annotated[str, Field(max_length=128)] = ""
-    balances: dict[str, Annotated[Decimal, Field(ge=0, decimal_places=8)]] = Field(default_factory=dict)
+    balances: dict[Asset, Annotated[Decimal, Field(ge=0, le=UNITS_MAX, decimal_places=8)]] = Field(default_factory=dict)
     maker_fee: Rate = Decimal("0.001")
     taker_fee: Rate = Decimal("0.001")
-    fee_asset: str | None = None
+    fee_asset: Asset | None = None
     fee_discount: Rate = Decimal("0.25")
 
     def open(self, venue: Venue, dialect: Dialect) -> None:
@@ -53,12 +54,12 @@ class AccountSpec(Strict):
 class LimitsSpec(Strict):
     """What addresses and accounts may do; what is not named is as on Binance."""
 
-    request_weight_1m: Annotated[int, Field(ge=1)] = Limits().request_weight_1m
-    sapi_weight_1m: Annotated[int, Field(ge=1)] = Limits().sapi_weight_1m
-    sapi_account_weight_1s: Annotated[int, Field(ge=1)] = Limits().sapi_account_weight_1s
-    orders_10s: Annotated[int, Field(ge=1)] = Limits().orders_10s
-    orders_1d: Annotated[int, Field(ge=1)] = Limits().orders_1d
-    refusals_before_ban: Annotated[int, Field(ge=0)] = Limits().refusals_before_ban
+    request_weight_1m: Count = Limits().request_weight_1m
+    sapi_weight_1m: Count = Limits().sapi_weight_1m
+    sapi_account_weight_1s: Count = Limits().sapi_account_weight_1s
+    orders_10s: Count = Limits().orders_10s
+    orders_1d: Count = Limits().orders_1d
+    refusals_before_ban: Annotated[int, Field(ge=0, le=2**53)] = Limits().refusals_before_ban
 
     def limits(self) -> Limits:
         """As the meters want them."""
@@ -70,34 +71,36 @@ class AccountsFile(Strict):
 
     accounts: list[AccountSpec]
     limits: LimitsSpec = LimitsSpec()
-    prices: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(default_factory=lambda: {"BNB": start_price("BNBUSDT")})
+    prices: dict[Asset, Annotated[Decimal, Field(gt=0, le=UNITS_MAX)]] = Field(
+        default_factory=lambda: {"BNB": start_price("BNBUSDT")}
+    )
 
 
 class _Transfer(Strict):
     account: str
-    asset: str
+    asset: Asset
     amount: Amount
 
 
 class _Speed(Strict):
-    speed: Annotated[float, Field(gt=0)]
+    speed: Annotated[float, Field(gt=0, le=SPEED_MAX)]
 
 
 class _FaultSpec(Strict):
     kind: Kind
     endpoint: str = ""
-    count: Annotated[int, Field(ge=1)] | None = 1
+    count: Count | None = 1
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     status: Annotated[int, Field(ge=500, le=599)] = 503
-    code: Annotated[int, Field(lt=0)] | None = None
-    retry_after_seconds: Annotated[int, Field(ge=0)] = 1
-    latency_ms: Annotated[int, Field(ge=0)] = 1000
+    code: Annotated[int, Field(lt=0, ge=-(2**31))] | None = None
+    retry_after_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 1
+    latency_ms: Milliseconds = 1000
     cut: Literal["body", "connection"] = "body"
     streams: Literal["market", "user", "all"] = "all"
-    duration_ms: Annotated[int, Field(ge=1)] | None = 2000
+    duration_ms: Annotated[Milliseconds, Field(ge=1)] | None = 2000
     skew_ms: Annotated[int, Field(ge=-3_600_000, le=3_600_000)] = 0
     drift_ppm: Annotated[int, Field(ge=-900_000, le=1_000_000)] = 0
-    notice_ms: Annotated[int, Field(ge=0)] = 0
+    notice_ms: Milliseconds = 0
     symbol: str = ""
     share_percent: Annotated[int, Field(ge=1, le=99)] = 1
     sides: Literal["bids", "asks", "both"] = "both"

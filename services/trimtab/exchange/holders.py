@@ -9,28 +9,26 @@ from aiohttp import web
 from pydantic import Field
 
 from trimtab.exchange import wire
-from trimtab.exchange.bodies import Strict, body_of
+from trimtab.exchange.bodies import Amount, Count, Strict, body_of
 from trimtab.exchange.book import ZERO
 from trimtab.exchange.errors import VenueError
 from trimtab.exchange.orders import NewOrder
 from trimtab.exchange.rest import answer
 from trimtab.exchange.venue import Venue
 
-_Amount = Annotated[Decimal, Field(gt=0, decimal_places=8)]
-
 
 class _HandOrder(Strict):
     account: str
     symbol: str
     side: Literal["BUY", "SELL"]
-    quantity: _Amount
-    price: _Amount | None = None
+    quantity: Amount
+    price: Amount | None = None
 
 
 class _HandCancel(Strict):
     account: str
     symbol: str
-    order_id: Annotated[int, Field(ge=1)]
+    order_id: Count
 
 
 class _Dust(Strict):

@@ -48,7 +48,7 @@ class Journal:
         self._number = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and path.stat().st_size:
+            if path.is_file() and path.stat().st_size:
                 raise JournalError(f"{path}: holds the journal of another run; give a new file or remove it")
             self._stream: BinaryIO = path.open("ab", buffering=1 << 16)
         except OSError as error:
@@ -56,11 +56,12 @@ class Journal:
 
     def write(self, kind: str, market_us: int, **entries: object) -> None:
         """Append one line; `flush` sends it off."""
+        line = {"n": self._number + 1, "kind": kind, "wall_us": self._wall_us(), "market_us": market_us, **entries}
+        text = orjson.dumps(line, default=_plain)
+        # Only a line that can be written counts: a number left out makes a journal that nobody can read.
         self._number += 1
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        line = {"n": self._number, "kind": kind, "wall_us": self._wall_us(), "market_us": market_us, **entries}
-        self._stream.write(orjson.dumps(line, default=_plain))
-        self._stream.write(b"\n")
+        self._stream.write(text + b"\n")
 
     def record(self, event: EngineEvent) -> None:
         """Append what the engine reports."""

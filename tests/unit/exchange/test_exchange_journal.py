@@ -1,5 +1,6 @@
 """The journal gives back exactly what the engine did, and is never overwritten or half understood."""
 
+import contextlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -68,6 +69,21 @@ def test_the_journal_of_another_run_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(JournalError, match="another run"):
         Journal(path, lambda: 0)
     assert path.read_text() == "something\n"
+
+
+def test_what_cannot_be_written_leaves_no_hole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", lambda: 5)
+    for count in (1, 2**64, 2):
+        with contextlib.suppress(TypeError):
+            journal.write("fault", 1, fault="latency", count=count)
+    journal.close()
+    assert [fault["count"] for fault in read_journal(tmp_path / "j").faults] == [1, 2]
+    assert journal.counts == {"fault": 2}
+
+
+def test_a_folder_is_no_journal_and_no_other_runs(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="Is a directory; needed: a file that can be written"):
+        Journal(tmp_path, lambda: 0)
 
 
 def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
