@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from ccxt.base.errors import ExchangeError
 from coinbase_orders import account, asks, parent, resting, taking
+from pydantic import SecretStr
 
 from simulated_exchange import ACCOUNT, SimulatedExchange, simulated_exchange
 from trimtab.adapters.venues.coinbase.account import CoinbaseVenue
@@ -235,12 +236,31 @@ async def test_a_subscription_that_fails_says_why(coinbase: SimulatedExchange) -
         await reading.aclose()
 
 
-async def test_a_wrong_key_or_none_is_said_in_words(coinbase: SimulatedExchange) -> None:
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"passphrase": None}, r"passphrase: found None"),
+        ({"secret": SecretStr("no base 64!")}, r"secret: found 'no base64'"),
+        ({"secret": SecretStr("YW5vdGhlcg==")}, "accounts.binance-main: found 'invalid signature'"),
+        ({"api_key": SecretStr("nobody")}, "accounts.binance-main: found 'Invalid API Key'"),
+        ({"passphrase": SecretStr("open sesame")}, "accounts.binance-main: found 'Invalid Passphrase'"),
+    ],
+)
+async def test_a_wrong_key_or_none_is_said_in_words(
+    coinbase: SimulatedExchange, keys: dict[str, Any], said: str
+) -> None:
     settings = coinbase.settings(kind="coinbase")
-    wrong = settings.accounts[ACCOUNT].model_copy(update={"passphrase": None})
-    with pytest.raises(InvalidValueError, match="passphrase"):
+    wrong = settings.accounts[ACCOUNT].model_copy(update=keys)
+    with pytest.raises(InvalidValueError, match=said):
         async with accounts_of(settings.model_copy(update={"accounts": {ACCOUNT: wrong}})):
             pass
+
+
+async def test_a_key_that_cannot_be_checked_now_is_no_reason_not_to_start(coinbase: SimulatedExchange) -> None:
+    settings = coinbase.settings(kind="coinbase")
+    await coinbase.fault("error_before", "GET /accounts", status=502)
+    async with accounts_of(settings) as opened:
+        assert isinstance(await opened[ACCOUNT].balances(), dict)
 
 
 STRIKING: tuple[tuple[str, dict[str, Any]], ...] = (

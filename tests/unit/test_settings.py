@@ -76,6 +76,20 @@ def test_secrets_do_not_show(file: Path) -> None:
     assert settings.accounts["a"].credentials() == ("hunter2", "hunter2")
 
 
+@pytest.mark.parametrize("given", ["passphrase: words", "passphrase_file: /run/secrets/words"])
+def test_a_key_at_coinbase_has_a_passphrase(file: Path, given: str) -> None:
+    account = "venue: v, api_key: k, secret: c2VjcmV0"
+    file.write_text(f"venues: {{v: {{kind: coinbase}}, w: {{}}}}\naccounts: {{a: {{{account}}}}}\n")
+    with pytest.raises(
+        ConfigurationError, match=r"accounts\.a\.passphrase: found nothing; allowed: one of passphrase and"
+    ):
+        load_settings()
+    file.write_text(f"venues: {{v: {{kind: coinbase}}}}\naccounts: {{a: {{{account}, {given}}}}}\n")
+    load_settings()
+    file.write_text(f"venues: {{v: {{}}}}\naccounts: {{a: {{{account}}}}}\n")
+    load_settings()
+
+
 def test_every_variable_that_anything_reads_is_known() -> None:
     root = Path(__file__).parents[2]
     files = [root / "docker-compose.yml", *(root / "services").rglob("*.py"), *(root / "tests").glob("*.py")]

@@ -91,6 +91,14 @@ class Settings(BaseSettings):
             raise refuse(
                 *(Problem(f"accounts.{name}.venue", venue, one_of(self.venues, venue)) for name, venue in unknown)
             )
+        lacking = [
+            name
+            for name, account in self.accounts.items()
+            if self.venues[account.venue].kind == "coinbase" and not account.has_passphrase
+        ]
+        if lacking:
+            allowed = "one of passphrase and passphrase_file: Coinbase's keys have one"
+            raise refuse(*(Problem(f"accounts.{name}.passphrase", None, allowed) for name in lacking))
         return self
 
     @classmethod

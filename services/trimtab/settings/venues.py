@@ -50,6 +50,11 @@ class AccountSettings(Section):
             raise refuse(*problems)
         return self
 
+    @property
+    def has_passphrase(self) -> bool:
+        """Whether its key has a passphrase, wherever that stands."""
+        return self.passphrase is not None or self.passphrase_file is not None
+
     def credentials(self) -> tuple[str, str]:
         """Return (key, secret), read now.
 
@@ -66,7 +71,7 @@ class AccountSettings(Section):
             InvalidValueError: if there is none, or a named file cannot be read.
 
         """
-        if self.passphrase is None and self.passphrase_file is None:
+        if not self.has_passphrase:
             raise InvalidValueError("accounts.*.passphrase", None, "one of passphrase and passphrase_file")
         return self._read("passphrase")
 

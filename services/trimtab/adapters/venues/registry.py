@@ -1,6 +1,7 @@
 """Venues and accounts by their names in the settings."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,7 +17,7 @@ from trimtab.adapters.venues.feed import CcxtFeed
 from trimtab.domain.errors import InvalidValueError, UnreachableError
 from trimtab.ports.clock import Clock
 from trimtab.ports.metrics import Meter, Unmetered
-from trimtab.settings import Settings, VenueSettings
+from trimtab.settings import AccountSettings, Settings, VenueSettings
 
 # One websocket of Binance takes 1,024 streams, and an instrument has two.
 _INSTRUMENTS_MAX = 512
@@ -42,7 +43,7 @@ def open_feed(name: str, settings: Settings, clock: Clock, budget: Budget | None
     account = next((item for item in settings.accounts.values() if item.venue == name), None)
     budget, levels = budget or budget_of(venue), settings.ingest.ladder_levels
     if venue.kind == "coinbase":
-        keys = None if account is None else (*account.credentials(), account.key_passphrase())
+        keys = None if account is None else _keys(account)
         return CoinbaseFeed(name, venue, CoinbaseClient(venue, keys), budget, clock, levels)
     client = BinanceClient(venue, None if account is None else account.credentials())
     return CcxtFeed(name, venue, client, budget, clock, levels)
@@ -65,7 +66,7 @@ def open_account(
     venue = _venue(account.venue, settings)
     budget, meter = budget or budget_of(venue), meter or Unmetered()
     if venue.kind == "coinbase":
-        client = CoinbaseClient(venue, (*account.credentials(), account.key_passphrase()))
+        client = CoinbaseClient(venue, _keys(account))
         return CoinbaseVenue(account.venue, name, venue, client, budget, meter)
     return CcxtVenue(account.venue, name, venue, BinanceClient(venue, account.credentials()), budget, meter)
 
@@ -119,6 +120,21 @@ async def _check(account: OpenAccount) -> None:
         await account.refuse_withdrawals()
     except UnreachableError as error:
         _log.warning("key not checked yet", account=account.account, reason=str(error))
+
+
+def _keys(account: AccountSettings) -> tuple[str, str, str]:
+    """Return key, secret and passphrase of an account at Coinbase.
+
+    Raises:
+        InvalidValueError: if there is none, or the secret is none of Coinbase's.
+
+    """
+    (key, secret), passphrase = account.credentials(), account.key_passphrase()
+    try:
+        base64.b64decode(secret, validate=True)
+    except ValueError:
+        raise InvalidValueError("accounts.*.secret", "no base64", "a secret as Coinbase gives it, base64") from None
+    return key, secret, passphrase
 
 
 def _venue(name: str, settings: Settings) -> VenueSettings:

@@ -62,7 +62,10 @@ class Coinbase:
 
         Raises ValueError.
         """
-        decoded(secret)
+        try:
+            decoded(secret)
+        except ValueError as error:
+            raise ValueError(f"api key {api_key}: {error}") from error
         if not passphrase:
             raise ValueError(f"api key {api_key}: Coinbase's have a passphrase")
 

@@ -1,7 +1,6 @@
 """Who sent a request: CB-ACCESS headers, HMAC signature, timestamp, passphrase ("Authentication")."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -27,8 +26,8 @@ def decoded(secret: str) -> bytes:
     """
     try:
         return base64.b64decode(secret, validate=True)
-    except binascii.Error as error:
-        raise ValueError("secret: Coinbase's are base64") from error
+    except ValueError as error:  # binascii's are, and so is a text beyond ASCII
+        raise ValueError("the secret is no base64, as Coinbase's are") from error
 
 
 def signature(timestamp: str, method: str, path: str, body: str, secret: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from trimtab.adapters.venues.answers import Failure, silence_ms
-from trimtab.adapters.venues.coinbase.answers import cancelled_id, lookup_answer, place_answer, rejection
+from trimtab.adapters.venues.coinbase.answers import cancelled_id, is_wrong_key, lookup_answer, place_answer, rejection
 from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
 
 
@@ -81,3 +81,10 @@ def test_a_cancellation_names_its_order_or_nothing() -> None:
 def test_an_answer_of_success_may_be_a_rejection() -> None:
     assert rejection("post only").code == "would_cross"
     assert rejection("").code == "rejected"
+
+
+def test_a_wrong_key_is_told_from_a_request_that_came_too_late() -> None:
+    for message in ("Invalid API Key", "invalid signature", "Invalid Passphrase"):
+        assert is_wrong_key(Failure("text", 401, message=message))
+    assert not is_wrong_key(Failure("text", 401, message="request timestamp expired"))
+    assert not is_wrong_key(Failure("text", 502, message="Invalid API Key"))

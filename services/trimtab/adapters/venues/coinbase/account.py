@@ -15,6 +15,7 @@ from trimtab.adapters.venues.answers import Failure
 from trimtab.adapters.venues.budget import Budget, Held, Priority
 from trimtab.adapters.venues.coinbase.answers import (
     cancelled_id,
+    is_wrong_key,
     lists_no_such_product,
     lookup_answer,
     place_answer,
@@ -159,10 +160,13 @@ class CoinbaseVenue:
         """Check that the account's key is one. What it may do besides, Coinbase does not tell.
 
         Raises:
-            UnreachableError: if the venue does not answer, or not to this key.
+            InvalidValueError: if the venue does not take key, secret or passphrase.
+            UnreachableError: if the venue does not answer.
 
         """
         answer = await self._requests.ask(Priority.REST, self._client.private_get_accounts, {})
+        if isinstance(answer, Failure) and is_wrong_key(answer):
+            raise InvalidValueError(f"accounts.{self.account}", answer.message, "a key, secret and passphrase it knows")
         if isinstance(answer, Failure):
             raise UnreachableError(f"venue {self.name}", self._client.urls["api"]["private"], answer.text)
 

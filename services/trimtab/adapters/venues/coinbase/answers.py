@@ -12,6 +12,8 @@ _TOO_MANY_REQUESTS, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMED_OUT = 429, 401
 _EXPIRED = "request timestamp expired"
 _GONE = frozenset({"NotFound", "order not found"})
 
+_WRONG_KEY = frozenset({"invalid api key", "invalid signature", "invalid passphrase"})
+
 _RETRY_MS = 1_000
 _RETRY_MS_UNSENT = 250
 
@@ -68,6 +70,11 @@ def cancelled_id(answer: object) -> str | None:
 def lists_no_such_product(failure: Failure) -> bool:
     """Tell whether the venue says that it does not have what was asked for."""
     return failure.status == _NOT_FOUND and failure.message in _GONE
+
+
+def is_wrong_key(failure: Failure) -> bool:
+    """Tell whether the venue says that key, secret or passphrase is wrong, which no later request will change."""
+    return failure.status == _UNAUTHORIZED and failure.message.lower() in _WRONG_KEY
 
 
 def rejection(reason: str) -> Refused:
