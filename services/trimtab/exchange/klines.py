@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.exchange.stream_messages import kline
-from trimtab.exchange.tickers import INTERVALS_US, Tape
+from trimtab.exchange.tickers import INTERVALS_US, KEPT_US, Tape
 
 KIND = "@kline_"
 """What stands between symbol and interval in such a stream's name."""
@@ -40,7 +40,8 @@ class Klines:
     def _messages(self, stream: str, tape: Tape, interval_us: int, now_us: int) -> Iterator[bytes]:
         name, _, interval = stream.partition(KIND)
         told, open_us = self._told.get(stream), now_us // interval_us * interval_us
-        for start_us in range(told.open_us, open_us, interval_us) if told is not None else ():
+        oldest_us = (now_us - KEPT_US) // interval_us * interval_us
+        for start_us in range(max(told.open_us, oldest_us), open_us, interval_us) if told is not None else ():
             over = tape.candle(start_us, interval_us, now_us)
             if over is not None:
                 yield kline(name.upper(), interval, over, start_us + interval_us, now_us)

@@ -10,7 +10,9 @@ from trimtab.exchange.market import Snapshot, Trade
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
-_MINUTES_KEPT = 7 * DAY_US // MINUTE_US
+KEPT_US = 7 * DAY_US
+"""How far back candles reach at least."""
+_MINUTES_KEPT = KEPT_US // MINUTE_US
 _MINUTES_OVER = DAY_US // MINUTE_US  # how many more there may be before the oldest are dropped, all at once
 
 INTERVALS_US: Mapping[str, int] = {
@@ -78,12 +80,16 @@ class Tape:
             identity, identity, trade.quantity,
         )  # fmt: skip
         self._extend(single.open_us)
-        if not self._minutes or self._minutes[-1].open_us < single.open_us:
-            self._minutes.append(single)
-        elif self._minutes[-1].trades:
-            self._minutes[-1].add(single)
+        index = bisect_left(self._minutes, single.open_us, key=_opened)
+        if index == len(self._minutes) or self._minutes[index].open_us != single.open_us:
+            self._minutes.insert(index, single)
+        elif self._minutes[index].trades:
+            self._minutes[index].add(single)
         else:
-            self._minutes[-1] = single
+            self._minutes[index] = single
+        # Where the clock has run ahead of the events, later minutes were asked for before this one was over.
+        for later in self._minutes[index + 1 :]:
+            later.open = later.high = later.low = later.close = price
 
     def rescale(self, price: Decimal, quantity: Decimal) -> None:
         """Tell what has been in other units: every price and every quantity multiplied."""
@@ -121,9 +127,14 @@ class Tape:
 
     def _extend(self, end_us: int) -> None:
         """Minutes without trades, up to (not including) `end_us`."""
-        while self._minutes and self._minutes[-1].open_us + MINUTE_US < end_us:
-            close = self._minutes[-1].close
-            self._minutes.append(Candle(self._minutes[-1].open_us + MINUTE_US, close, close, close, close))
+        if not self._minutes:
+            return
+        last, close = self._minutes[-1].open_us, self._minutes[-1].close
+        if end_us > last + KEPT_US:  # of a gap of years only what is kept is made
+            self._minutes.clear()
+            last = end_us - KEPT_US - MINUTE_US
+        for open_us in range(last + MINUTE_US, end_us, MINUTE_US):
+            self._minutes.append(Candle(open_us, close, close, close, close))
         if len(self._minutes) > _MINUTES_KEPT + _MINUTES_OVER:
             del self._minutes[:-_MINUTES_KEPT]
 

@@ -52,6 +52,15 @@ def test_it_is_told_once_more_when_it_is_over_and_so_are_those_between(tape: Tap
     assert (quiet["k"]["f"], quiet["k"]["n"], quiet["k"]["o"]) == (-1, 0, "100.00000000")
 
 
+def test_after_a_gap_of_years_only_the_last_week_is_told(tape: Tape) -> None:
+    klines = Klines({"BTCUSDT": tape})
+    told(klines, 6 * SECOND_US)
+    now_us = 10_000_000 * MINUTE_US
+    found = told(klines, now_us)
+    assert len(found) == 7 * 1440
+    assert found[-1]["k"]["t"] == now_us // 1000
+
+
 def test_longer_candles_sum_up_minutes(tape: Tape) -> None:
     trade(tape, 4 * MINUTE_US, 120, 2)
     (found,) = told(Klines({"BTCUSDT": tape}), 4 * MINUTE_US, "btcusdt@kline_5m")

@@ -1,9 +1,13 @@
 """Candles and the 24-hour ticker count every trade once and leave no minute out."""
 
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from trimtab.exchange import tickers
 from trimtab.exchange.market import Snapshot, Trade
-from trimtab.exchange.tickers import DAY_US, MINUTE_US, Tape
+from trimtab.exchange.tickers import DAY_US, MINUTE_US, Candle, Tape
 
 D = Decimal
 
@@ -53,6 +57,44 @@ def test_the_day_forgets_what_is_older() -> None:
     day = tape.day(DAY_US + MINUTE_US)
     assert day is not None
     assert (day.trades, day.close, day.last_quantity) == (1, D(50), D(1))
+
+
+def test_a_gap_of_years_makes_a_week_of_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*values: Any) -> Candle:
+        nonlocal made
+        made += 1
+        return Candle(*values)
+
+    tape = Tape()
+    tape.trade(trade(0, 100))
+    monkeypatch.setattr(tickers, "Candle", counted)
+    years_us = 30 * 365 * DAY_US
+    tape.trade(trade(years_us, 120, identity=2))
+    assert made < 11_000
+    candles = tape.candles(MINUTE_US, years_us)
+    assert (candles[0].open_us, candles[0].close) == (years_us - 7 * DAY_US, D(100))
+    assert (candles[-1].open_us, candles[-1].close) == (years_us, D(120))
+    assert len(candles) == 7 * 1440 + 1
+    later = tape.candle(2 * years_us, MINUTE_US, 2 * years_us)  # the clock runs on after the tape's end
+    assert later is not None
+    assert (later.close, later.trades, made < 32_000) == (D(120), 0, True)
+
+
+def test_a_trade_that_the_clock_has_run_ahead_of_counts_in_its_own_minute() -> None:
+    tape = Tape()
+    tape.trade(trade(0, 100))
+    tape.candles(MINUTE_US, 5 * MINUTE_US)
+    for minute, price in ((1, 110), (1, 111), (3, 90)):
+        tape.trade(trade(minute * MINUTE_US, price, identity=price))
+    candles = tape.candles(MINUTE_US, 5 * MINUTE_US)
+    assert [c.open_us // MINUTE_US for c in candles] == [0, 1, 2, 3, 4, 5]
+    assert [c.close for c in candles][:6] == [D(100), D(111), D(111), D(90), D(90), D(90)]
+    assert [c.trades for c in candles][:5] == [1, 2, 0, 1, 0]
+    whole = tape.candle(0, 5 * MINUTE_US, 5 * MINUTE_US)
+    assert whole is not None
+    assert (whole.high, whole.low, whole.close, whole.trades) == (D(111), D(90), D(90), 4)
 
 
 def test_minutes_older_than_a_week_are_dropped_and_the_rest_is_whole() -> None:
