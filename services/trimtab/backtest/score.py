@@ -5,6 +5,8 @@ returns r from one look to the next, x' r is what drifting has earned against st
 square is what that risked (g: relative risk aversion), as `trimtab bench value` has it.
 """
 
+import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,19 +23,30 @@ _BASIS_POINTS = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One portfolio's figures; fractions unless the name says otherwise. `drifted` are its x' r, look by look."""
+    """One portfolio's figures; fractions unless the name says otherwise.
+
+    `risks` and `paid` are what drifting risked and trading cost from one look to the next, fractions of equity: of the
+    second look and all after it in `times_us`.
+    """
 
     start_equity: float
     final_equity: float
     mean_equity: float
     years: float
     risk_cost_bp: float
+    trading_cost_bp: float
     tracking_error: float
     max_drawdown: float
     yearly_returns: dict[str, float]
     times_us: tuple[int, ...]
     equities: tuple[float, ...]
-    drifted: tuple[float, ...]
+    risks: tuple[float, ...]
+    paid: tuple[float, ...]
+
+    @property
+    def total_cost_bp(self) -> float:
+        """Return risk and cost together, basis points of equity a year."""
+        return self.risk_cost_bp + self.trading_cost_bp
 
 
 class Scores:
@@ -49,7 +62,9 @@ class Scores:
         self._pause_us = pause_us
         self._times: list[int] = []
         self._equities: list[Floats] = []
-        self._drifted: list[Floats] = []
+        self._risks: list[Floats] = []
+        self._paid: list[Floats] = []
+        self._paid_before = np.zeros(len(names))
 
     def hold(self, name: str, quantities: dict[str, float], cash: float, targets: dict[str, float]) -> None:
         """Take what a portfolio has and wants from now on; units of assets, quote currency, fractions."""
@@ -63,38 +78,47 @@ class Scores:
         """Tell whether it is time for another look."""
         return not self._times or time_us >= self._times[-1] + self._pause_us
 
-    def look(self, time_us: int, prices: Sequence[float]) -> None:
-        """Take the prices of all assets at this moment."""
-        now = np.array(prices)
+    def look(self, time_us: int, prices: Sequence[float], paid: Sequence[float]) -> None:
+        """Take the prices of all assets at this moment, and what everybody has paid for trading since the start."""
+        now, spent = np.array(prices), np.array(paid)
         if self._times:
             before = self._held * self._prices
             drifts = before / (self._cash + before.sum(axis=1))[:, None] - self._targets
             # Sums of each row by itself: a matrix product may round differently with the number of portfolios.
-            self._drifted.append((drifts * (now / self._prices - 1)).sum(axis=1))
+            self._risks.append(RISK_AVERSION / 2 * (drifts * (now / self._prices - 1)).sum(axis=1) ** 2)
+            self._paid.append((spent - self._paid_before) / self._equities[-1])
+        self._paid_before = spent
         self._prices = now
         self._times.append(time_us)
         self._equities.append(self._cash + (self._held * now).sum(axis=1))
 
+    def cost_so_far(self, name: str, since_us: int) -> float:
+        """Return risk and cost of a portfolio from this time on, a fraction of equity."""
+        row, first = self._rows[name], bisect_left(self._times, since_us)
+        return math.fsum(each[row] for series in (self._risks, self._paid) for each in series[first:])
+
     def score(self, name: str) -> Score:
         """Return a portfolio's figures; there has to have been a look."""
         row = self._rows[name]
-        equities = np.array([each[row] for each in self._equities])
-        drifted = np.array([each[row] for each in self._drifted])
+        equities, risks, paid = (
+            np.array([each[row] for each in series]) for series in (self._equities, self._risks, self._paid)
+        )
         years = (self._times[-1] - self._times[0]) / YEAR_US
-        squares = float((drifted**2).sum()) / years if years else 0.0
-        peaks = np.maximum.accumulate(equities)
+        risk, cost = (float(series.sum()) / years if years else 0.0 for series in (risks, paid))
         return Score(
             start_equity=float(equities[0]),
             final_equity=float(equities[-1]),
             mean_equity=float(equities.mean()),
             years=years,
-            risk_cost_bp=RISK_AVERSION / 2 * squares * _BASIS_POINTS,
-            tracking_error=float(np.sqrt(squares)),
-            max_drawdown=float((1 - equities / peaks).max()),
+            risk_cost_bp=risk * _BASIS_POINTS,
+            trading_cost_bp=cost * _BASIS_POINTS,
+            tracking_error=math.sqrt(2 / RISK_AVERSION * risk),
+            max_drawdown=float((1 - equities / np.maximum.accumulate(equities)).max()),
             yearly_returns=_yearly(self._times, equities),
             times_us=tuple(self._times),
             equities=tuple(equities.tolist()),
-            drifted=tuple(drifted.tolist()),
+            risks=tuple(risks.tolist()),
+            paid=tuple(paid.tolist()),
         )
 
 

@@ -119,7 +119,7 @@ class World:
         if not self._begun:
             raise WorldError("the tape ends before every symbol has a book")
         await self._pass_time(self._clock.now_us() + 2 * self._terms.drift.signal_lifetime_seconds * 1_000_000)
-        self._scores.look(self._clock.now_us(), self._prices())
+        self._score()
         self._trading.require_agreement()
         return [self._outcome(entrant.name) for entrant in self._entrants]
 
@@ -130,7 +130,7 @@ class World:
                 await self._trading.open(entrant.name, entrant.document, self._deposits(entrant))
             self._begun = True
         if self._scores.due(self._clock.now_us()):
-            self._scores.look(self._clock.now_us(), self._prices())
+            self._score()
         await self._step(_LOOKS_MAX)
 
     async def _pass_time(self, until_us: int) -> None:
@@ -178,8 +178,10 @@ class World:
                 found[asset] = quantity
         return {**found, entrant.quote: cash} if cash else found
 
-    def _prices(self) -> list[float]:
-        return [float(self._shown.mid_of(pair) or 0) for pair in self._pairs]
+    def _score(self) -> None:
+        prices = [float(self._shown.mid_of(pair) or 0) for pair in self._pairs]
+        paid = [float(self._trading.bills[entrant.name].paid) for entrant in self._entrants]
+        self._scores.look(self._clock.now_us(), prices, paid)
 
     def _outcome(self, name: str) -> Outcome:
         return Outcome(name, self._trading.bills[name], self._scores.score(name), self._trading.holdings(name))
