@@ -1,6 +1,7 @@
 """Who takes part in a backtest: a portfolio under its own policy, and the same portfolio under others."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,10 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trimtab.backtest.world import Entrant
+from trimtab.backtest.variants import Variant, document_of
+from trimtab.backtest.world import Entrant, Walk
+from trimtab.configuration import NAME
 from trimtab.documents import canonical, load_document, parse_document
 from trimtab.domain.amounts import ONE
 from trimtab.domain.errors import InvalidValueError
+from trimtab.domain.ids import derive
 from trimtab.domain.portfolio import Portfolio
 from trimtab.drift.decision import policy_name
 from trimtab.portfolio_file import Document
@@ -27,6 +31,9 @@ BASELINES: Mapping[str, Mapping[str, object]] = MappingProxyType(
 """What a policy is held against: every Monday at midnight (UTC); at a drift of 0.05; never."""
 
 
+WALKER = "walk_forward"
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """An entrant by the name that its result is reported under."""
@@ -35,15 +42,15 @@ class Contestant:
     entrant: Entrant
 
 
-def contestants(policy: Document, against: Sequence[str]) -> list[Contestant]:
-    """Return the portfolio and what it is held against: names of BASELINES, or files of other portfolios.
+def contestants(policy: Document, against: Sequence[str], variants: Sequence[Variant] = ()) -> list[Contestant]:
+    """Return the portfolio, what it is held against (names of BASELINES, or files of other portfolios), its variants.
 
-    The portfolio's own result goes by its policy's name, another file's by its portfolio's; what has a name that is
-    taken comes after it with "_2" and so on.
+    The portfolio's own result goes by its policy's name, another file's by its portfolio's, a variant's by what is
+    varied; what has a name that is taken comes after it with "_2" and so on.
 
     Raises:
         InvalidValueError: for a name that is neither.
-        ConfigurationError: for a file that does not hold.
+        ConfigurationError: for a file that does not hold, or a variant that would not.
     """
     found = [(policy_name(parse_document(canonical(policy), 1).policy), policy)]
     for name in against:
@@ -56,8 +63,17 @@ def contestants(policy: Document, against: Sequence[str]) -> list[Contestant]:
             found.append((other.portfolio, other))
         else:
             raise InvalidValueError("--against", name, f"{', '.join(BASELINES)}, or a portfolio file")
+    found += [(str(variant), variant.of(policy)) for variant in variants]
     taken: set[str] = set()
     return [_contestant(_free(name, taken), document) for name, document in found]
+
+
+def walking(policy: Document, variants: Sequence[Contestant], every_us: int) -> tuple[Contestant, Walk]:
+    """Return who changes to the best of the variants so far, every so often; it begins as the portfolio itself."""
+    walker = _contestant(WALKER, policy)
+    name = walker.entrant.name
+    documents = {each.entrant.name: _named(name, json.loads(each.entrant.document)) for each in variants}
+    return walker, Walk(name, documents, every_us)
 
 
 def require_listed(field: Sequence[Contestant], pairs: Collection[str]) -> None:
@@ -69,37 +85,26 @@ def require_listed(field: Sequence[Contestant], pairs: Collection[str]) -> None:
                 raise InvalidValueError(f"{each.name}: targets.{asset}", f"{asset}/{quote}", _allowed(pairs))
 
 
-def varied(document: Document, changes: Mapping[str, Any]) -> Document:
-    """Return a portfolio file with other values; keys are paths ("policy.risk_aversion").
-
-    Raises:
-        ConfigurationError: if it does not hold so.
-    """
-    data = json.loads(canonical(document))
-    for path, value in changes.items():
-        *sections, key = path.split(".")
-        section = data
-        for name in sections:
-            section = section.setdefault(name, {})
-        section[key] = value
-    return _document(data)
-
-
 def _under(document: Document, policy: Mapping[str, object]) -> Document:
-    return _document(json.loads(canonical(document)) | {"policy": dict(policy)})
-
-
-def _document(data: Mapping[str, Any]) -> Document:
-    text = json.dumps(data)
-    parse_document(text, 1)  # what is wrong with it is said in the same words everywhere
-    return Document.model_validate_json(text)
+    return document_of(json.loads(canonical(document)) | {"policy": dict(policy)})
 
 
 def _contestant(name: str, document: Document) -> Contestant:
-    own = json.loads(canonical(document)) | {"portfolio": name.replace("_", "-"), "accounts": [], "dry_run": False}
-    text = canonical(_document(own))
+    text = _named(_id(name), json.loads(canonical(document)))
     portfolio = parse_document(text, 1)
     return Contestant(name, Entrant(portfolio.portfolio_id, text, portfolio.quote, dict(_weights(portfolio))))
+
+
+def _named(portfolio_id: str, data: Mapping[str, Any]) -> str:
+    """Return a document under this id, with the account of that name alone, trading for real."""
+    own = {"portfolio": portfolio_id, "accounts": [], "dry_run": False}
+    return canonical(document_of({**data, **own}))
+
+
+def _id(name: str) -> str:
+    """Return a portfolio id that nobody else has."""
+    plain = name.replace("_", "-")
+    return plain if re.match(NAME, plain) else f"v-{derive('entrant', name)}"
 
 
 def _weights(portfolio: Portfolio) -> Iterator[tuple[str, Decimal]]:

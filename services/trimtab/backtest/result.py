@@ -33,6 +33,11 @@ def document(run: Run, tape: Tape, field: Sequence[Contestant], outcomes: Sequen
             each.name: figures(outcome) | _confidence(outcome.score, others)
             for each, outcome in zip(field, outcomes, strict=True)
         },
+        "walk_forward": [
+            {"from": iso(time_us), "policy": next(each.name for each in field if each.entrant.name == followed)}
+            for outcome in outcomes
+            for time_us, followed in outcome.followed
+        ],
     }
 
 

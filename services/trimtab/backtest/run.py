@@ -8,7 +8,7 @@ from decimal import Decimal
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, require_listed
 from trimtab.backtest.tape import Tape
-from trimtab.backtest.world import OnTime, Outcome, Terms, World
+from trimtab.backtest.world import OnTime, Outcome, Terms, Walk, World
 from trimtab.documents import parse_document
 from trimtab.domain.portfolio import Calendar, Hybrid, Threshold
 from trimtab.settings import Settings
@@ -25,8 +25,8 @@ class Run:
     settings: Settings
     costless: bool = False
 
-    def play(self, tape: Tape, field: Sequence[Contestant], on_time: OnTime) -> list[Outcome]:
-        """Play the tape once for the whole field; outcomes are in its order.
+    def play(self, tape: Tape, field: Sequence[Contestant], on_time: OnTime, walk: Walk | None = None) -> list[Outcome]:
+        """Play the tape once for the whole field, of which one may walk; outcomes are in its order.
 
         Raises:
             InvalidValueError: if somebody wants to hold what is not on the tape.
@@ -34,15 +34,16 @@ class Run:
             WorldError: if a part fails, or the books do not agree in the end.
         """
         fees = Fees(Decimal(0), Decimal(0)) if self.costless else self.fees
+        require_listed(field, {f"{rules.base}/{rules.quote}" for rules in tape.instruments.values()})
+        tape = tape.narrowed({asset for each in field for asset in each.entrant.weights} | {field[0].entrant.quote})
         shown = tape.shown(fees)
-        require_listed(field, {instrument.symbol for instrument in shown.named.values()})
         settings = tape.settings(self.settings)
         executor = settings.executor
         if self.costless:
             executor = executor.model_copy(update={"patience_seconds": _COSTLESS_PATIENCE_SECONDS})
         estimate = not self.costless or any(map(_needs_risk, field))
         terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate)
-        world = World([each.entrant for each in field], shown, terms)
+        world = World([each.entrant for each in field], shown, terms, walk)
         return asyncio.run(world.play(tape.events(), on_time))
 
 

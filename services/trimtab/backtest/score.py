@@ -6,7 +6,6 @@ square is what that risked (g: relative risk aversion), as `trimtab bench value`
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,10 +91,10 @@ class Scores:
         self._times.append(time_us)
         self._equities.append(self._cash + (self._held * now).sum(axis=1))
 
-    def cost_so_far(self, name: str, since_us: int) -> float:
-        """Return risk and cost of a portfolio from this time on, a fraction of equity."""
-        row, first = self._rows[name], bisect_left(self._times, since_us)
-        return math.fsum(each[row] for series in (self._risks, self._paid) for each in series[first:])
+    def cost_so_far(self, name: str) -> float:
+        """Return what a portfolio has risked and paid up to the last look, a fraction of equity."""
+        row = self._rows[name]
+        return math.fsum(each[row] for series in (self._risks, self._paid) for each in series)
 
     def score(self, name: str) -> Score:
         """Return a portfolio's figures; there has to have been a look."""

@@ -1,6 +1,6 @@
 """What a backtest runs on: a market from files, and how time passes on it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +46,13 @@ class Tape:
     def shown(self, fees: Fees) -> Shown:
         """Return the market's books before the first event."""
         return Shown(self.instruments, fees)
+
+    def narrowed(self, assets: Collection[str]) -> "Tape":
+        """Return the tape without closes of what is neither held nor pays for it; anything else is played whole."""
+        if not isinstance(self.market, Closes):
+            return self
+        files = tuple(file for file in self.market.files if {file.base, file.quote} <= {*assets})
+        return replace(self, market=replace(self.market, files=files))
 
     def settings(self, settings: Settings) -> Settings:
         """Return the services' settings as they have to be on this tape."""

@@ -83,6 +83,13 @@ class Trading:
             await book.bump(name, "applied", now_us)
         self._tell_states()
 
+    async def apply(self, name: str, document: str) -> None:
+        """Give a portfolio another document, as its owner might."""
+        async with self._ledger.transaction() as book:
+            await book.apply_portfolio(name, document, [name], dry_run=False)
+            await book.bump(name, "applied", self._clock.now_us())
+        self._tell_states()
+
     async def happen(self, event: MarketEvent) -> None:
         """Let the market move, and record what that did to resting orders."""
         for venue in self._venues.values():

@@ -68,13 +68,26 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """An entrant that changes its document every `every_us`, to that of whoever had the least risk and cost so far.
+
+    `documents` are what it may change to, by the name of the entrant that has the same under its own name.
+    """
+
+    name: str
+    documents: Mapping[str, str]
+    every_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an entrant fared, and what it has in the end."""
+    """How an entrant fared, and what it has in the end; of one that walks, also whom it followed from when on."""
 
     name: str
     bill: Bill
     score: Score
     holdings: Mapping[str, Decimal]
+    followed: tuple[tuple[int, str], ...] = ()
 
 
 OnTime = Callable[[int], None]
@@ -84,7 +97,7 @@ OnTime = Callable[[int], None]
 class World:
     """One run of a tape. Nothing in it knows a wall clock, a random number or the order of a set."""
 
-    def __init__(self, entrants: Sequence[Entrant], shown: Shown, terms: Terms) -> None:
+    def __init__(self, entrants: Sequence[Entrant], shown: Shown, terms: Terms, walk: Walk | None = None) -> None:
         log = strict_log()
         quotes = {entrant.name: entrant.quote for entrant in entrants}
         self._entrants = entrants
@@ -97,6 +110,9 @@ class World:
         self._waiting: list[tuple[int, Signal]] = []
         self._pairs = sorted({f"{asset}/{each.quote}" for each in entrants for asset in each.weights} - _cash(entrants))
         self._scores = Scores(list(quotes), self._pairs, terms.pace.score_us)
+        self._walk = walk
+        self._followed: list[tuple[int, str]] = []
+        self._walk_due_us = 0
         self._stirred = False  # whether a portfolio's state has changed since the last frame
         self._begun = False
 
@@ -129,9 +145,22 @@ class World:
             for entrant in self._entrants:
                 await self._trading.open(entrant.name, entrant.document, self._deposits(entrant))
             self._begun = True
-        if self._scores.due(self._clock.now_us()):
+            self._walk_due_us = self._now() + self._walk.every_us if self._walk is not None else 0
+        if self._scores.due(self._now()):
             self._score()
+            await self._walk_on()
         await self._step(_LOOKS_MAX)
+
+    async def _walk_on(self) -> None:
+        """Change to the document that did best, as far as the tape has been read: nobody knows any more of it yet."""
+        walk = self._walk
+        if walk is None or self._now() < self._walk_due_us:
+            return
+        self._walk_due_us += walk.every_us
+        best = min(walk.documents, key=self._scores.cost_so_far)
+        if not self._followed or self._followed[-1][1] != best:
+            self._followed.append((self._now(), best))
+            await self._trading.apply(walk.name, walk.documents[best])
 
     async def _pass_time(self, until_us: int) -> None:
         """Let time pass in which the market says nothing; open orders are worked meanwhile."""
@@ -184,7 +213,9 @@ class World:
         self._scores.look(self._clock.now_us(), prices, paid)
 
     def _outcome(self, name: str) -> Outcome:
-        return Outcome(name, self._trading.bills[name], self._scores.score(name), self._trading.holdings(name))
+        followed = tuple(self._followed) if self._walk is not None and self._walk.name == name else ()
+        found = self._trading.bills[name], self._scores.score(name), self._trading.holdings(name)
+        return Outcome(name, *found, followed)
 
     def _now(self) -> int:
         return self._clock.now_us()

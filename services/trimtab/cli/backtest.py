@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _EQUITY = 1_000_000.0
 _FEE = 0.001
+_DAY_US = 86_400_000_000
 _SHOWN = (
     ("orders", "orders"),
     ("turnover", "turnover"),
@@ -44,6 +45,19 @@ def backtest(
     costless: Annotated[bool, typer.Option("--costless", help="Bars: no fees, no spread, bottomless books.")] = False,
     ways: Annotated[bool, typer.Option("--ways", help="Bars: the whole way through each, not only its close.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the ways.")] = 0,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=V1,V2", help="Also with these values, as policy.absolute=0.02,0.05; every combination."
+        ),
+    ] = None,
+    walk_forward: Annotated[
+        int | None, typer.Option(min=1, metavar="DAYS", help="Also following the best variant so far, chosen so often.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the policies out.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep outcomes in this folder, and play none again that is there.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide, trade and settle along a tape as the services do, in this process, on the tape's own clock.
@@ -52,22 +66,35 @@ def backtest(
     or the portfolio does not hold.
     """
     from trimtab.backtest.fees import Fees
-    from trimtab.backtest.field import BASELINES, contestants
+    from trimtab.backtest.field import BASELINES, contestants, walking
     from trimtab.backtest.result import document
     from trimtab.backtest.run import Run
-    from trimtab.backtest.tape import open_tape
-    from trimtab.cli.progress import tape_bar
+    from trimtab.backtest.sweep import Sweep
+    from trimtab.backtest.variants import variants
+    from trimtab.cli.progress import count_bar, tape_bar
     from trimtab.documents import load_document
 
     if more and not against:
         raise typer.BadParameter(f"{more[0]!r}; names stand after --against.", param_hint="NAME")
-    settings = started()
-    field = contestants(load_document(policy), (*(against or BASELINES), *(more or ())))
-    opened = open_tape(tape, ways=ways, costless=costless, seed=seed)
+    if walk_forward is not None and (not vary or workers > 1 or keep is not None):
+        raise typer.BadParameter("needs --vary, and everybody in one process.", param_hint="--walk-forward")
+    settings, wanted = started(), load_document(policy)
+    asked = variants(vary or ())
+    field = contestants(wanted, (*(against or BASELINES), *(more or ())), asked)
     fees = Fees(Decimal(str(maker_fee)), Decimal(str(taker_fee)))
     run = Run(Decimal(str(equity)), fees, settings, costless)
-    with tape_bar(opened.market.start_us, opened.end_us) as on_time:
-        outcomes = run.play(opened, field, on_time)
+    sweep = Sweep(run, tuple(tape), ways, seed)
+    opened = sweep.open()
+    if workers > 1 or keep is not None:
+        with count_bar("policies", len(field)) as on_done:
+            outcomes = sweep.play(field, workers, sweep.shelf(keep) if keep is not None else None, on_done)
+    else:
+        walk = None
+        if walk_forward is not None:
+            walker, walk = walking(wanted, field[-len(asked) :], walk_forward * _DAY_US)
+            field.append(walker)
+        with tape_bar(opened.market.start_us, opened.end_us) as on_time:
+            outcomes = run.play(opened, field, on_time, walk)
     found = document(run, opened, field, outcomes)
     result(found, as_json=as_json, readable=lambda: _show(found))
 
@@ -76,6 +103,8 @@ def _show(found: "Mapping[str, Any]") -> None:
     tape = found["tape"]
     say(f"{', '.join(tape['symbols'])}: {tape['from']} to {tape['to']}, {tape['years']:.3g} years")
     rows = [(name, *_cells(figures)) for name, figures in found["policies"].items()]
+    for step in found["walk_forward"]:
+        say(f"walk_forward: {step['policy']} from {step['from']}")
     table("policies", ("policy", *(title for _, title in _SHOWN)), rows)
 
 

@@ -58,3 +58,12 @@ def tape_bar(start_us: int, end_us: int) -> Iterator[OnFrame]:
                 progress.update(task, completed=time_us - start_us)
 
         yield on_time
+
+
+@contextmanager
+def count_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many of something are done; nothing where standard error is no terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
