@@ -101,7 +101,7 @@ class CoinbaseRequests:
         self._random = Random(seed)
         self._prices = prices
         self._accounts = accounts
-        self.heard: list[tuple[int, str]] = []  # account and id of orders that were placed
+        self.heard: list[tuple[int, str]] = []  # account and name of orders that were placed
         self._kinds: tuple[tuple[int, Callable[[], Asked]], ...] = (
             (30, self._order), (10, self._one), (2, self._cancel_all), (10, self._list), (4, self._own),
             (6, self._public),

@@ -235,6 +235,16 @@ async def test_orders_are_found_by_client_oid_which_need_not_be_unique(ann: Any)
     assert [order["id"] for order in await ann.fetch_open_orders("BTC/USDT")] == [first["id"]]
 
 
+async def test_a_cancellation_is_answered_with_the_name_that_it_was_asked_by(ann: Any) -> None:
+    oid = str(uuid4())
+    first, second = await far_bid(ann, clientOrderId=oid), await far_bid(ann)
+    with pytest.raises(ccxt.OrderNotFound, match="order not found"):
+        await ann.fetch2(f"orders/client:{oid}?product_id=ETH-USDT", ["private"], "DELETE")
+    assert await ann.fetch2(f"orders/client:{oid}?product_id=BTC-USDT", ["private"], "DELETE") == f'"{oid}"'
+    assert await ann.private_delete_orders_id({"id": second["id"]}) == f'"{second["id"]}"'
+    assert {order["id"] for order in await ann.fetch_open_orders("BTC/USDT")} & {first["id"], second["id"]} == set()
+
+
 async def test_a_client_oid_that_is_no_uuid_of_version_4_is_forgotten(ann: Any) -> None:
     placed = await far_bid(ann, clientOrderId="f0000000-0000-1000-8000-000000000000")
     assert "client_oid" not in (await ann.fetch_order(placed["id"]))["info"]

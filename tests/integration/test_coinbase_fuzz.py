@@ -94,7 +94,7 @@ class Run:
         self.seed, self.requests = seed, CoinbaseRequests(seed, prices, accounts)
         self.wires = [Wire(exchange.port, f"127.0.0.{number + 2}") for number in range(ADDRESSES)]
         self.placed: dict[str, tuple[int, dict[str, Any]]] = {}
-        self.cancelled: set[str] = set()
+        self.cancelled: list[tuple[int, str]] = []  # by whom, and the name that it was asked by
         self.answered = 0
         self.shapes: Counter[str] = Counter()
 
@@ -120,13 +120,16 @@ class Run:
     def _hear(self, asked: Asked, told: Any) -> None:
         if asked.method == "POST" and told["status"] == "pending":
             self.placed[told["id"]] = (asked.account or 0, json.loads(asked.sent))
-            self.requests.heard.append((asked.account or 0, told["id"]))
+            name = f"client:{told['client_oid']}" if "client_oid" in told else told["id"]
+            self.requests.heard.append((asked.account or 0, name))
         elif asked.method == "DELETE":
-            self.cancelled |= set(told) if isinstance(told, list) else {told}
+            self.cancelled += [(asked.account or 0, name) for name in (told if isinstance(told, list) else [told])]
 
 
-def as_asked(placed: dict[str, tuple[int, dict[str, Any]]], journal: JournalContents, cancelled: set[str]) -> None:
-    """Every order of the journal is one that was answered with success, by whom and as it was asked for."""
+def as_asked(
+    placed: dict[str, tuple[int, dict[str, Any]]], journal: JournalContents, cancelled: list[tuple[int, str]]
+) -> None:
+    """Every order of the journal was answered with success, is as it was asked for, and so is what was cancelled."""
     assert len(placed) == len(journal.orders)
     numbered = {(product.replace("-", ""), number): key for key in placed for product, number in [_number(key)]}
     for (account, symbol, number), order in journal.orders.items():
@@ -138,7 +141,9 @@ def as_asked(placed: dict[str, tuple[int, dict[str, Any]]], journal: JournalCont
             if given is not None and (name != "funds" or order.type == "MARKET"):
                 assert re.fullmatch(r"[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?", str(given), re.ASCII), given
                 assert taken in {None, D(str(given))}
-        assert (order.status == "CANCELED") == (numbered[symbol, number] in cancelled)
+        names = {(asked_by, numbered[symbol, number]), (asked_by, body.get("client_oid"))}
+        assert order.status != "CANCELED" or names & set(cancelled)
+    assert [order.status for order in journal.orders.values()].count("CANCELED") == len(cancelled)
 
 
 def _number(order_id: str) -> tuple[str, int]:

@@ -88,12 +88,15 @@ class TradingRest:
         return answer(self._wire.order(found))
 
     def _cancel(self, account: str, request: web.Request, _: str) -> web.Response:
-        found = self._find(self._venue.engine.history, account, request.match_info["id"])
-        if found is None:
+        name, symbol = request.match_info["id"], self._product(request)
+        found = self._find(self._venue.engine.history, account, name)
+        if found is None or symbol not in {None, found.symbol}:
             raise refusals.order_not_found()
         if not found.is_open:
             raise refusals.already_done()
-        return answer(self._end(found))
+        order_id = self._end(found)
+        # The answer names the order as the question did.
+        return answer(name.removeprefix(_BY_CLIENT) if name.startswith(_BY_CLIENT) else order_id)
 
     def _cancel_all(self, account: str, request: web.Request, _: str) -> web.Response:
         symbol = self._product(request)

@@ -3,7 +3,13 @@
 import pytest
 
 from trimtab.adapters.venues.answers import Failure, silence_ms
-from trimtab.adapters.venues.coinbase.answers import cancelled_id, is_wrong_key, lookup_answer, place_answer, rejection
+from trimtab.adapters.venues.coinbase.answers import (
+    is_wrong_key,
+    lookup_answer,
+    names_an_order,
+    place_answer,
+    rejection,
+)
 from trimtab.ports.venue import Absent, NotPlaced, Refused, Unknown
 
 
@@ -73,9 +79,10 @@ def test_an_order_that_is_done_has_traded() -> None:
 
 def test_a_cancellation_names_its_order_or_nothing() -> None:
     order_id = "7e570000-0001-4000-8000-000000000001"
-    assert cancelled_id(f'"{order_id}"') == cancelled_id(order_id) == order_id
+    assert names_an_order(f'"{order_id}"')
+    assert names_an_order(order_id)
     for answer in ({}, [order_id], "", '""', "7e57", None):
-        assert cancelled_id(answer) is None
+        assert not names_an_order(answer)
 
 
 def test_an_answer_of_success_may_be_a_rejection() -> None:

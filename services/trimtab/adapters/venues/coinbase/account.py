@@ -14,14 +14,14 @@ from typing import Any
 from trimtab.adapters.venues.answers import Failure
 from trimtab.adapters.venues.budget import Budget, Held, Priority
 from trimtab.adapters.venues.coinbase.answers import (
-    cancelled_id,
     is_wrong_key,
     lists_no_such_product,
     lookup_answer,
+    names_an_order,
     place_answer,
     rejection,
 )
-from trimtab.adapters.venues.coinbase.client import STAMP_MS, CoinbaseClient
+from trimtab.adapters.venues.coinbase.client import PRODUCT_OF_CANCELLED, STAMP_MS, CoinbaseClient
 from trimtab.adapters.venues.coinbase.records import Records, client_oid, listed, order_request
 from trimtab.adapters.venues.coinbase.rules import load_products
 from trimtab.adapters.venues.requests import Requests
@@ -93,23 +93,18 @@ class CoinbaseVenue:
 
     async def cancel(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         """Cancel by client id; `Absent` when it never was at the venue, or ended there without a fill."""
-        answer = await self._ask_order(
-            Priority.CANCEL, self._client.private_delete_orders_client_client_oid, parent, child
-        )
+        answer = await self._cancelled(parent, child)
         if isinstance(answer, Failure):
             return lookup_answer(answer)
-        if (order_id := cancelled_id(answer)) is None:
-            return Unknown(f"cancelled, and the answer is no order's id: {answer}")
-        found = await self._by_id(order_id, child)
-        return await self._untraded(parent, child, order_id) if isinstance(found, Absent) else found
+        if not names_an_order(answer):
+            return Unknown(f"cancelled, and the answer names no order: {answer}")
+        found = await self._shown(parent, child)
+        return await self._untraded(parent, child) if isinstance(found, Absent) else found
 
     async def find(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         """Look an order up by its client id, with all its executions."""
-        answer = await self._ask_order(Priority.ORDER, self._client.private_get_orders_client_client_oid, parent, child)
-        if not isinstance(answer, Failure):
-            return await self._with_fills(answer, child)
-        said = lookup_answer(answer)
-        if isinstance(said, Unknown):
+        said = await self._shown(parent, child)
+        if not isinstance(said, Absent):
             return said
         if child.venue_order_id:
             return await self._ended(parent, child)
@@ -179,6 +174,16 @@ class CoinbaseVenue:
         async with asyncio.timeout(self._settings.request_timeout_ms / 1_000):
             await self._client.subscribe(("user", "heartbeat"), products, signed=True)
 
+    async def _shown(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
+        """Look an order up by its client id."""
+        answer = await self._ask_order(Priority.ORDER, self._client.private_get_orders_client_client_oid, parent, child)
+        return lookup_answer(answer) if isinstance(answer, Failure) else await self._with_fills(answer, child)
+
+    async def _cancelled(self, parent: ParentOrder, child: ChildOrder) -> Any | Failure:
+        """Cancel by client id; the answer of success is that id again."""
+        request = self._client.private_delete_orders_client_client_oid
+        return await self._ask_order(Priority.CANCEL, request, parent, child)
+
     async def _by_id(self, order_id: str, child: ChildOrder) -> ExecutionReport | Absent | Unknown:
         answer = await self._requests.ask(Priority.ORDER, self._client.private_get_orders_id, {"id": order_id})
         return lookup_answer(answer) if isinstance(answer, Failure) else await self._with_fills(answer, child)
@@ -199,20 +204,21 @@ class CoinbaseVenue:
             return found
         if self._now_us() // 1_000 <= child.request_time_ms + self.absence_window_ms:
             return Unknown("confirmed a moment ago and not to be seen: what is read may lag")
-        return await self._untraded(parent, child, child.venue_order_id)
+        return await self._untraded(parent, child)
 
-    async def _untraded(self, parent: ParentOrder, child: ChildOrder, order_id: str) -> ExecutionReport | Unknown:
+    async def _untraded(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Unknown:
         """Say of an order that is not to be seen that it ended without a fill, if the book itself has it no more.
 
         If it lives it is taken back by that: to be there unseen is worse than to be gone.
         """
-        answer = await self._requests.ask(Priority.CANCEL, self._client.private_delete_orders_id, {"id": order_id})
+        answer = await self._cancelled(parent, child)
         if not isinstance(answer, Failure):
             return Unknown("alive though not to be seen, and taken back: what is read lags")
         said = lookup_answer(answer)
         if isinstance(said, Unknown):
             return said
-        fills = await self._fills({"order_id": order_id}, 0)
+        order_id = child.venue_order_id
+        fills = await self._fills({"order_id": order_id}, 0) if order_id else ()
         if isinstance(fills, Absent | Unknown):
             return Unknown("gone, and the venue does not tell its fills")
         executions = [fill.execution for fill in fills]
@@ -248,11 +254,13 @@ class CoinbaseVenue:
         self, priority: Priority, request: Any, parent: ParentOrder, child: ChildOrder
     ) -> Any | Failure:
         try:
-            await self._product(parent.instrument)
             asked = {"client_oid": client_oid(child.client_order_id)}
+            product = await self._product(parent.instrument)
         except (InvalidValueError, UnreachableError) as error:
             return Failure(str(error), sent=False)
-        return await self._requests.ask(priority, request, asked)
+        # Named with its product, an order cannot be overtaken by its cancellation on the way to the book.
+        more = {PRODUCT_OF_CANCELLED: product} if priority is Priority.CANCEL else {}
+        return await self._requests.ask(priority, request, asked | more)
 
     def _read(self, answer: Any, child: ChildOrder, fills: Sequence[VenueTrade] = ()) -> ExecutionReport | Unknown:
         try:

@@ -58,13 +58,12 @@ def lookup_answer(failure: Failure) -> Absent | Unknown:
     return Absent() if gone else Unknown(failure.text)
 
 
-def cancelled_id(answer: object) -> str | None:
-    """Return the id of the order that a cancellation of success names; None if it names none."""
-    found = answer.strip().strip('"') if isinstance(answer, str) else ""
+def names_an_order(answer: object) -> bool:
+    """Tell whether the answer of a cancellation is one of success: the id that the order was named by."""
     try:
-        return str(UUID(found))
+        return isinstance(answer, str) and bool(UUID(answer.strip().strip('"')))
     except ValueError:
-        return None
+        return False
 
 
 def lists_no_such_product(failure: Failure) -> bool:

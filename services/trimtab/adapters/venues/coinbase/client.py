@@ -14,13 +14,16 @@ from trimtab.settings import VenueSettings
 STAMP_MS = "trimtab_stamp_ms"
 """A parameter that never leaves: the time a request is to be signed with, in place of now."""
 
+PRODUCT_OF_CANCELLED = "trimtab_product"
+"""A parameter of a cancellation: the product of its order, for the query, where ccxt has none."""
+
 _SUBSCRIBED = "trimtab:subscribed"
 # A cancellation is answered with the order's id, as a JSON text.
 _ORDER_ID = re.compile(r'"?[0-9a-fA-F-]{36}"?')
 
 
 class CoinbaseClient(Transport, ccxt.pro.coinbaseexchange):  # type: ignore[misc]  # ccxt ships no complete types
-    """ccxt's own client but for five things: address, session, the evidence kept, raw events, and a request's stamp."""
+    """ccxt's own client but for six things: address, session, evidence, raw events, a request's stamp and product."""
 
     def __init__(self, settings: VenueSettings, credentials: tuple[str, str, str] | None = None) -> None:
         super().__init__(_config(settings, credentials))
@@ -38,9 +41,11 @@ class CoinbaseClient(Transport, ccxt.pro.coinbaseexchange):  # type: ignore[misc
         return f"{stamp_ms / 1_000:.3f}"
 
     def sign(self, path: str, api: Any = "public", method: str = "GET", params: Any = None) -> Any:
-        """Sign a request with the stamp among its parameters, if there is one."""
+        """Sign a request with the stamp among its parameters, if there is one; a cancellation with its product."""
         asked = dict(params or {})
         self._stamp_ms = asked.pop(STAMP_MS, None)
+        if (product := asked.pop(PRODUCT_OF_CANCELLED, None)) is not None:
+            path = f"{path}?{self.urlencode({'product_id': product})}"
         try:
             return super().sign(path, api, method, asked)
         finally:
