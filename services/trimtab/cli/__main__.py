@@ -15,6 +15,7 @@ from trimtab.cli.exchange import exchange
 from trimtab.cli.explain import explain
 from trimtab.cli.fills import fills
 from trimtab.cli.halting import halt, resume
+from trimtab.cli.importing import import_
 from trimtab.cli.migrate import migrate
 from trimtab.cli.program import Program
 from trimtab.cli.record import record
@@ -53,6 +54,7 @@ _BOOKS = (
 )
 for command in (*_RUNS, *_BOOKS):
     app.command()(command)
+app.command("import")(import_)
 app.add_typer(topics, name="topics")
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},

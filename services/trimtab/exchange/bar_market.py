@@ -9,6 +9,7 @@ Volume that is less than a lot is carried into the next bar. Where bars are miss
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from operator import attrgetter
 from zlib import crc32
@@ -16,7 +17,7 @@ from zlib import crc32
 import numpy as np
 
 from trimtab.exchange.bar_path import Print, path
-from trimtab.exchange.bars import Bar, BarFile, bars
+from trimtab.exchange.bars import Bar, BarFile, Refuse, bars
 from trimtab.exchange.book import ZERO
 from trimtab.exchange.depth_model import Activity, DepthModel, Shape, activity
 from trimtab.exchange.instruments import Instrument, known
@@ -32,10 +33,17 @@ _LUMPINESS = 4.0  # a level's size is drawn from a gamma distribution of this sh
 class BarMarket:
     """The bars of one symbol's files, played one after another in the order of their times.
 
-    Raises TapeError for files that overlap or whose bars differ in length.
+    `refuse` hears of rows that cannot be played; without it they are errors. Raises TapeError for files that overlap or
+    whose bars differ in length.
     """
 
-    def __init__(self, files: Sequence[BarFile], seed: int = 0, model: DepthModel | None = None) -> None:
+    def __init__(
+        self,
+        files: Sequence[BarFile],
+        seed: int = 0,
+        model: DepthModel | None = None,
+        refuse: Refuse | None = None,
+    ) -> None:
         self._files = sorted(files, key=attrgetter("first_us"))
         for one, other in pairwise(self._files):
             if other.first_us < one.end_us or other.length_us != one.length_us:
@@ -50,6 +58,7 @@ class BarMarket:
         self._rules = replace(rules, tick=min(rules.tick, tick))
         self._seed = seed
         self._model = model or DepthModel()
+        self._bars = bars if refuse is None else partial(bars, refuse=refuse)
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -70,7 +79,7 @@ class BarMarket:
         """The events of every bar; every call begins the same market anew."""
         expansion = _Expansion(self._rules, self._model, self._seed, self._files[0].length_us)
         for file in self._files:
-            for _, bar in bars(file.path):
+            for _, bar in self._bars(file.path):
                 yield from expansion.events(bar)
 
 

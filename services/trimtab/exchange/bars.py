@@ -6,7 +6,7 @@ as printed: the double 42283.58 is that, not the binary fraction nearest to it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,15 @@ VOLUME = "volume"
 _MAGIC = b"PAR1"
 _ROWS = 1024  # read at a time
 _SPANS_MAX = 1000  # different ones that are counted
+
+
+Refuse = Callable[[str, TapeError], None]
+"""Hears of a row that cannot be played: "duplicate", "disorder" or "nonsense", and what is wrong. If it does not raise,
+the row is passed over."""
+
+
+def _raised(_kind: str, error: TapeError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ def is_parquet(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def survey(path: Path) -> BarFile:
+def survey(path: Path, refuse: Refuse = _raised) -> BarFile:
     """Read a file whole, remembering nothing of it but sums.
 
     Raises TapeError for a file that cannot be played.
@@ -67,7 +76,7 @@ def survey(path: Path) -> BarFile:
     base, quote = _pair(path)
     spans = _Spans()
     tick = step = Decimal(1)
-    for place, bar in bars(path):
+    for place, bar in bars(path, refuse):
         spans.add(place, bar.open_us)
         prices = (bar.open, bar.high, bar.low, bar.close)
         if any(price % tick for price in prices):
@@ -78,18 +87,22 @@ def survey(path: Path) -> BarFile:
     return BarFile(path, base, quote, first_us, last_us, length_us, tick, step)
 
 
-def bars(path: Path) -> Iterator[tuple[str, Bar]]:
+def bars(path: Path, refuse: Refuse = _raised) -> Iterator[tuple[str, Bar]]:
     """The bars, each with its place in the file; opening times rise.
 
-    Raises TapeError.
+    Raises TapeError for a file that is no table of bars, and whatever `refuse` raises of a row.
     """
     before: int | None = None
     for place, fields in _rows(path):
-        bar = _bar(place, fields)
+        try:
+            bar = _bar(place, fields)
+        except TapeError as error:
+            refuse("nonsense", error)
+            continue
         if before is not None and bar.open_us <= before:
-            raise TapeError(
-                f"{place}: opens at {iso(bar.open_us)}, the bar before it at {iso(before)}; needed: times that rise"
-            )
+            found = f"opens at {iso(bar.open_us)}, the bar before it at {iso(before)}; needed: times that rise"
+            refuse("duplicate" if bar.open_us == before else "disorder", TapeError(f"{place}: {found}"))
+            continue
         before = bar.open_us
         yield place, bar
 

@@ -11,7 +11,7 @@ first dated event. Events keep the venue's own stamps.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -26,6 +26,10 @@ from trimtab.exchange.tape_file import BEHIND_US_MAX, TapeError, iso
 _HEAD_LINES_MAX = 100_000
 _SKEW_US_MAX = 86_400_000_000  # between recorder and venue: more is a time that was not counted in nanoseconds
 _HOLE_US_MAX = 60_000_000  # how long the market may stand still after updates that are missing
+
+
+Note = Callable[[str, str, int, str], None]
+"""Hears of what is mended: "gap", "duplicate" or "disorder", of which symbol, its market time (us), and where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,18 @@ def _rules(frame: Frame, symbol: str) -> Instrument:
 
 
 class RecordedMarket:
-    """Recordings as one market, of a file each; `symbols` narrows them down.
+    """Recordings as one market, of a file each; `symbols` narrows them down. `note` is told while events are drawn.
 
     Raises TapeError for a recording that cannot be played.
     """
 
-    def __init__(self, paths: Iterable[Path], symbols: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        symbols: Iterable[str] = (),
+        note: Note = lambda _kind, _symbol, _time, _where: None,
+    ) -> None:
+        self._note = note
         wanted = frozenset(symbols)
         files = [_survey(path) for path in paths]
         self._by_symbol: dict[str, list[_File]] = {}
@@ -113,15 +123,19 @@ class RecordedMarket:
 
     def events(self) -> Iterator[MarketEvent]:
         """All events of all symbols in the order of their receive times."""
-        replays = [_Replay(symbol, self._skew_us).events(files) for symbol, files in sorted(self._by_symbol.items())]
+        replays = [
+            _Replay(symbol, self._skew_us, self._note).events(files)
+            for symbol, files in sorted(self._by_symbol.items())
+        ]
         return heapq.merge(*replays, key=attrgetter("time_us"))
 
 
 class _Replay:
     """One symbol's files as one stream of events that begins with a snapshot."""
 
-    def __init__(self, symbol: str, skew_us: int) -> None:
+    def __init__(self, symbol: str, skew_us: int, note: Note) -> None:
         self._symbol = symbol
+        self._note = note
         self._skew_us = skew_us
         self._time_us = 0
         self._last_id: int | None = None  # None before the first book
@@ -147,6 +161,8 @@ class _Replay:
         if time_us < self._time_us - BEHIND_US_MAX:
             before = iso(self._time_us - self._skew_us)
             raise TapeError(f"{frame.place}: time {iso(frame.received_us)} after {before}; needed: times that rise")
+        if time_us < self._time_us:
+            self._note("disorder", self._symbol, self._time_us, f"{frame.place}: time {iso(frame.received_us)}")
         self._time_us = max(self._time_us, time_us)
         return self._time_us
 
@@ -160,8 +176,11 @@ class _Replay:
         event = frame.event(time_us)
         if isinstance(event, DepthUpdate) and not self._follows(event, frame.place):
             self._hold(event)
-        elif event is not None and self._synced and self._is_new(event):
-            yield event
+        elif event is not None and self._synced:
+            if self._is_new(event):
+                yield event
+            else:
+                self._note("duplicate", self._symbol, time_us, frame.place)
 
     def _follows(self, update: DepthUpdate, place: str) -> bool:
         """Whether nothing is missing before an update."""
@@ -169,6 +188,7 @@ class _Replay:
             self._synced = False
             self._hole = f"{place}: update {update.first_id} after {self._last_id}, what lies between is missing"
             self._hole_us = update.time_us
+            self._note("gap", self._symbol, update.time_us, self._hole)
         return self._synced
 
     def _hold(self, update: DepthUpdate) -> None:

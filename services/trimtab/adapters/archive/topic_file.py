@@ -45,9 +45,11 @@ class _Digested(io.RawIOBase):
 class TopicWriter:
     """One topic's file. `add` takes each partition's records in the order of their offsets; `close` ends it."""
 
-    def __init__(self, path: Path, topic: Topic[Any], codec: Codec, partitions: Mapping[int, tuple[int, int]]) -> None:
-        """`partitions` has the first offset of each, and the one after its last."""
-        self._topic, self._codec, self._partitions = topic, codec, dict(partitions)
+    def __init__(
+        self, path: Path, topic: Topic[Any], codec: Codec, partitions: Mapping[int, tuple[int, int]] | None
+    ) -> None:
+        """`partitions` has the first offset of each, and the one after its last; None is partition 0, from 0 on."""
+        self._topic, self._codec, self._partitions = topic, codec, partitions
         self._plain = our_schema(topic)
         self._path = path
         self._file = path.open("xb")
@@ -91,7 +93,7 @@ class TopicWriter:
             schema_id=self._codec.schema_id(self._topic.name),
             records=self._records,
             unreadable=self._unreadable,
-            partitions=self._partitions,
+            partitions=self._partitions if self._partitions is not None else {0: (0, self._records)},
             head=self._head,
             blocks=tuple(self._blocks),
         )

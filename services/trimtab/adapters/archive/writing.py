@@ -16,15 +16,17 @@ from trimtab.topics import Topic
 
 
 class ArchiveWriter:
-    """Topics one after another, each written by itself."""
+    """Topics, each in a file of its own."""
 
     def __init__(self, folder: Path, codec: Codec) -> None:
         self._folder, self._codec = folder, codec
         self._kept: dict[str, Kept] = {}
 
     @contextmanager
-    def topic(self, topic: Topic[Any], partitions: Mapping[int, tuple[int, int]]) -> Iterator[TopicWriter]:
-        """Write one topic, whose partitions have these first offsets and ends."""
+    def topic(
+        self, topic: Topic[Any], partitions: Mapping[int, tuple[int, int]] | None = None
+    ) -> Iterator[TopicWriter]:
+        """Write one topic, whose partitions have these first offsets and ends; None is partition 0, from 0 on."""
         writer = TopicWriter(self._folder / f"{topic.name}.avro", topic, self._codec, partitions)
         try:
             yield writer
