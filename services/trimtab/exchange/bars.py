@@ -169,8 +169,9 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     except ImportError:
         raise TapeError(f"{path}: needs the package duckdb (pip install 'trimtab[parquet]')") from None
     try:
-        # It would draw a bar of its own on standard output, where it takes a process for an interactive one.
-        with duckdb.connect(config={"threads": 1, "enable_progress_bar": False}) as connection:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            # It would draw a bar of its own on standard output, where it takes a process for an interactive one.
+            connection.execute("SET enable_progress_bar = false")
             name_only = re.sub(r"([*?\[])", r"[\1]", str(path))  # a file's name is no pattern of names
             described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [name_only]).fetchall()
             kinds = {str(name).lower(): (str(name), str(kind)) for name, kind, *_ in described}
