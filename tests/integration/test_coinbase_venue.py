@@ -226,6 +226,22 @@ async def test_what_happened_while_the_stream_was_lost_is_in_the_trades(coinbase
     assert [each.execution for each in trades] == list(placed.executions)  # type: ignore[union-attr]  # a list
 
 
+async def test_own_trades_come_whole_and_oldest_first_however_many_pages_they_are(
+    coinbase: SimulatedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.adapters.venues.coinbase.account._PAGE", 2)
+    await coinbase.say("pause")  # all at the same moment: no page may be cut by its time
+    async with account(coinbase) as venue:
+        placed = [await venue.place(parent(), taking(attempt)) for attempt in range(5)]
+        assert all(isinstance(each, ExecutionReport) and each.state is OrderState.FILLED for each in placed)
+        trades = await venue.trades("BTC/USDT", 0)
+        later = await venue.trades("BTC/USDT", time.time_ns() // 1_000 + 3_600_000_000)
+    numbers = [f"BTC-USDT:{each.trade_id}" for each in coinbase.journal().executions]
+    assert len(numbers) >= 5
+    assert [each.execution.trade_id for each in trades] == numbers  # type: ignore[union-attr]  # a list
+    assert later == []
+
+
 async def test_a_subscription_that_fails_says_why(coinbase: SimulatedExchange) -> None:
     async with account(coinbase) as venue:
         await venue.balances()

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import structlog
-from exchange_process import Running, arm, control, running
+from exchange_process import Running, arm, control, running, until
 from floor_parties import Executor, Reconciler, ended
 from trading_floor import FAST, WAIT_SECONDS_MAX
 
@@ -336,3 +336,45 @@ async def test_a_resting_order_is_filled_by_others_and_told_by_the_stream_or_fou
     await bridge.at_rest()
     assert not await reconciler.comparing.compare()
     await assert_ledger_and_venues_agree(bridge)
+
+
+@pytest.mark.parametrize("kind", ["stream_gap", "stream_duplicate", "stream_reorder", "websocket_drop", "crash"])
+async def test_whatever_becomes_of_the_user_channel_every_fill_is_booked_once(bridge: Bridge, kind: str) -> None:
+    coinbase = bridge.exchanges["coinbase"]
+    rests = {"patience_seconds": 500.0, "rest_seconds_min": 500.0}
+    executor, reconciler = await bridge.executor(**rests), bridge.reconciler("coinbase")
+    name = f"other-{kind.replace('_', '-')}"
+    other = {"name": name, "api_key": name, "secret": "bw==", "passphrase": "o"}
+    await control(coinbase, "POST", "accounts", other | {"balances": {"BTC": "5"}}, 201)
+    await asyncio.wait_for(executor.following.wait(), WAIT_SECONDS_MAX)
+    await bridge.accepted(executor, await bridge.trade("coinbase", Side.BUY, "BTC", "0.06"))
+
+    async def resting() -> Any:
+        return bridge.world.ask("SELECT 1 FROM ledger.child_order WHERE state = 'accepted'")
+
+    async def hit(quantity: str) -> None:
+        order = {"account": name, "symbol": "BTCUSDT", "side": "SELL", "quantity": quantity}
+        await control(coinbase, "POST", "orders", order, 201)
+
+    await until(resting, "the order rests")
+    if kind != "crash":
+        streams = {"streams": "user"} | ({} if kind == "websocket_drop" else {"count": None})
+        await arm(coinbase, kind, "" if kind == "websocket_drop" else "@user", **streams)
+    await hit("0.01")
+    if kind == "crash":
+        await executor.crash()
+    await hit("0.02")
+    if kind == "crash":
+        await bridge.executor(**rests)
+    await hit("0.03")
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while sum(fill.quantity for fill in bridge.fills()) != Decimal("0.06"):
+        assert time.monotonic() < deadline, (bridge.fills(), bridge.captured.entries[-10:])
+        if kind == "stream_gap":  # nobody tells of it but look-ups
+            await reconciler.comparing.compare()
+        await asyncio.sleep(0.05)
+    await bridge.at_rest()
+    assert not await reconciler.comparing.compare()
+    await assert_ledger_and_venues_agree(bridge)
+    assert len(bridge.world.ask("SELECT 1 FROM ledger.child_order")) == 1
+    assert kind == "crash" or kind in {each["fault"] for each in read_journal(coinbase.journal).faults}

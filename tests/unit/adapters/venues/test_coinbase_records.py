@@ -174,6 +174,16 @@ def test_a_match_that_comes_twice_counts_once_and_the_end_says_what_was_missed(r
     assert (done.state, done.filled) == (OrderState.CANCELED, Decimal("0.009"))
 
 
+def test_a_filled_market_order_whose_match_was_missed_is_filled_whole(records: Records) -> None:
+    """Its end has no remaining size: what was heard of it would make a settled order with too little of it."""
+    received = {name: value for name, value in RECEIVED.items() if name != "price"} | {"order_type": "market"}
+    records.event(received)
+    records.event(match(1, "0.004"))
+    done = records.event(message("done", reason="filled"))
+    assert done is not None
+    assert (done.state, done.filled) == (OrderState.FILLED, Decimal("0.01"))
+
+
 def test_the_makers_rate_stands_under_its_name(records: Records) -> None:
     records.event(RECEIVED)
     told = match(1, "0.004", maker_order_id=ORDER, taker_order_id=OTHER, maker_fee_rate="0.004")

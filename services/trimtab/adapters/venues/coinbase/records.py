@@ -163,10 +163,11 @@ class Records:
         found = self._known.pop(text(record, "order_id"), None) if kind == "done" else None
         if found is None:
             return None
-        if "remaining_size" in record and found.size is not None:
-            # It says what was filled in all, whatever was heard of it.
-            found.filled = {"": found.size - amount(record, "remaining_size")}
         state = OrderState.FILLED if record.get("reason") == "filled" else OrderState.CANCELED
+        if found.size is not None and ("remaining_size" in record or state is OrderState.FILLED):
+            # It says what was filled in all, whatever was heard of it. (A market order's end has no remaining size.)
+            left = amount(record, "remaining_size") if "remaining_size" in record else ZERO
+            found.filled = {"": found.size - left}
         return self._told(text(record, "order_id"), found, state, record)
 
     def _remember(self, order_id: str, name: str, instrument: str, record: Json) -> _Known:
