@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from trimtab.backtest.diary import Cost
 from trimtab.backtest.shown import Top
 from trimtab.domain.amounts import ZERO
 from trimtab.domain.orders import Liquidity, Side
@@ -46,24 +47,35 @@ class Bill:
         self.orders += len(signal.trades)
         self._decided.update({trade.trade_id: trade for trade in signal.trades})
 
-    def fill(self, fill: Fill, top: Top, price: Price) -> None:
-        """Add a fill, which found this book."""
+    def fill(self, fill: Fill, top: Top, price: Price) -> Cost:
+        """Add a fill, which found this book; return what it cost."""
         rate, sign, touch = price(fill.quote), fill.side.sign, top.ask if fill.side is Side.BUY else top.bid
         if fill.liquidity is Liquidity.MAKER:
             touch = fill.price
         size = fill.quantity * rate * sign
+        cost = Cost(
+            traded=fill.notional * rate,
+            fees=fill.fee * price(fill.fee_asset),
+            spread=(touch - top.mid) * size,
+            impact=(fill.price - touch) * size,
+            delay=(top.mid - self._decided[fill.parent_id].decision_price) * size,
+        )
         self.fills += 1
-        self.traded += fill.notional * rate
-        self.fees += fill.fee * price(fill.fee_asset)
-        self.delay += (top.mid - self._decided[fill.parent_id].decision_price) * size
-        self.spread += (touch - top.mid) * size
-        self.impact += (fill.price - touch) * size
+        self.traded += cost.traded
+        self.fees += cost.fees
+        self.delay += cost.delay
+        self.spread += cost.spread
+        self.impact += cost.impact
+        return cost
 
-    def close(self, event: ParentEvent, mid_of: Callable[[str], Decimal | None], price: Price) -> None:
-        """Add what was missed with what a closed order leaves unfilled; `mid_of` says where its book is now."""
+    def close(self, event: ParentEvent, mid_of: Callable[[str], Decimal | None], price: Price) -> Decimal:
+        """Add what was missed with what a closed order leaves unfilled, and return it; `mid_of` says where its book is
+        now.
+        """
         trade = self._decided.pop(event.parent_id)
         mid = mid_of(trade.instrument)
         if mid is None:
-            return
-        missed = trade.quantity - event.filled
-        self.opportunity += (mid - trade.decision_price) * missed * trade.side.sign * price(trade.quote)
+            return ZERO
+        missed = (mid - trade.decision_price) * (trade.quantity - event.filled) * trade.side.sign * price(trade.quote)
+        self.opportunity += missed
+        return missed

@@ -18,12 +18,16 @@ _COSTLESS_PATIENCE_SECONDS = 1.0  # waiting saves nothing where nothing costs an
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What everybody begins with (quote currency), what the venue charges, and the services' settings."""
+    """What everybody begins with (quote currency), what the venue charges, and the services' settings.
+
+    With `diaries` outcomes tell of every trade, and of the drift at every look: a report needs them.
+    """
 
     equity: Decimal
     fees: Fees
     settings: Settings
     costless: bool = False
+    diaries: bool = False
 
     def play(self, tape: Tape, field: Sequence[Contestant], on_time: OnTime, walk: Walk | None = None) -> list[Outcome]:
         """Play the tape once for the whole field, of which one may walk; outcomes are in its order.
@@ -42,7 +46,7 @@ class Run:
         if self.costless:
             executor = executor.model_copy(update={"patience_seconds": _COSTLESS_PATIENCE_SECONDS})
         estimate = not self.costless or any(map(_needs_risk, field))
-        terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate)
+        terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate, self.diaries)
         world = World([each.entrant for each in field], shown, terms, walk)
         return asyncio.run(world.play(tape.events(), on_time))
 

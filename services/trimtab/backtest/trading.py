@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from trimtab.adapters.memory.ledger import MemoryLedger
 from trimtab.backtest.bill import Bill, Price
 from trimtab.backtest.clock import VirtualClock
+from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.shown import VENUE, Shown
@@ -36,7 +37,10 @@ OnState = Callable[[PortfolioState], None]
 
 
 class Trading:
-    """Each portfolio has an account of its name, at an engine of its own. `on_state` hears of every new state."""
+    """Each portfolio has an account of its name, at an engine of its own. `on_state` hears of every new state.
+
+    `diaries` are kept of the portfolios that have one.
+    """
 
     def __init__(
         self,
@@ -48,12 +52,14 @@ class Trading:
         log: FilteringBoundLogger,
         settings: ExecutorSettings,
         on_state: OnState,
+        diaries: Mapping[str, Diary],
     ) -> None:
         self.bills = {name: Bill() for name in quotes}
         self._quotes = quotes
         self._shown = shown
         self._clock = clock
         self._on_state = on_state
+        self._diaries = diaries
         self._ledger = MemoryLedger(newest_only=True)
         self._venues = {name: EngineVenue(name, shown, fees, clock) for name in quotes}
         self._owned = Ownership(self._ledger, "backtest")
@@ -104,6 +110,8 @@ class Trading:
             await self._intake.handle(Record(signal, REBALANCE_SIGNALS.name, _SHARD, 0))
             if self._ledger.accepted(signal):
                 self.bills[signal.portfolio_id].accept(signal)
+                if diary := self._diaries.get(signal.portfolio_id):
+                    diary.accept(signal)
         for _ in range(looks):
             await self._hear()
             if not self.busy:
@@ -143,12 +151,17 @@ class Trading:
         match message:
             case Fill():
                 top = self._venues[message.account].tops.pop(message.trade_id)
-                self.bills[message.portfolio_id].fill(message, top, self._pricing(message.portfolio_id))
+                cost = self.bills[message.portfolio_id].fill(message, top, self._pricing(message.portfolio_id))
+                if diary := self._diaries.get(message.portfolio_id):
+                    diary.fill(message, cost)
                 key = message.venue, message.account, message.trade_id
                 async with self._ledger.transaction() as book:
                     await settle_fill(book, message.portfolio_id, *key)
             case ParentEvent(state=ParentState.CLOSED):
-                self.bills[message.portfolio_id].close(message, self._shown.mid_of, self._pricing(message.portfolio_id))
+                pricing = self._pricing(message.portfolio_id)
+                missed = self.bills[message.portfolio_id].close(message, self._shown.mid_of, pricing)
+                if diary := self._diaries.get(message.portfolio_id):
+                    diary.close(message, missed)
                 async with self._ledger.transaction() as book:
                     await settle_parent(book, message.portfolio_id, message.parent_id, message.event_time_us)
             case OrderEvent(state=OrderState.SUBMITTED):

@@ -1,6 +1,7 @@
 """A drift worker in a backtest: the live one's deciding part and its estimators, fed frame by frame."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 from structlog.typing import FilteringBoundLogger
@@ -9,9 +10,10 @@ from trimtab.documents import parse_document
 from trimtab.domain.market import Market
 from trimtab.drift.allocating import Allocating
 from trimtab.drift.deciding import Deciding
+from trimtab.drift.decision import judge, prepare
 from trimtab.drift.estimator import Estimator
 from trimtab.drift.portfolios import Portfolios
-from trimtab.messages import Frame, Message, PortfolioState, Signal, Targets
+from trimtab.messages import Frame, Message, PortfolioState, Signal, Targets, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
@@ -30,6 +32,7 @@ class Worker:
         portfolios.complete(_PARTITION)
         self._deciding = Deciding(portfolios, settings)
         self._allocating = Allocating(portfolios, self, log, settings, lambda: self._deciding.risks)
+        self._settings = settings
         self._estimators = [Estimator(quote, settings) for quote in currencies]
         self._offsets = {topic: count() for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS)}
 
@@ -41,6 +44,18 @@ class Worker:
         """Return the target weights that count, by asset; none while they are not worked out."""
         entry = self._deciding.portfolios.get(portfolio_id)
         return () if entry is None else tuple((asset, float(weight)) for asset, weight in entry.portfolio.targets)
+
+    def terms(self, portfolio_id: str, ruler_id: str) -> tuple[Term, ...]:
+        """Return how far a portfolio has drifted on the last frame, in the terms of another one's policy.
+
+        Nothing is decided by it. There are no terms while the policy lacks an estimate, or there are no targets.
+        """
+        entry, ruler = (self._deciding.portfolios.get(name) for name in (portfolio_id, ruler_id))
+        if entry is None or ruler is None:
+            return ()
+        portfolio = replace(entry.portfolio, policy=ruler.portfolio.policy)
+        subject = prepare(self._deciding.risks.get(portfolio.quote), entry.state, portfolio, self._settings)
+        return judge(self.market(), subject, explain=True).terms
 
     async def publish(self, message: Message) -> None:
         """Take computed targets, as if from their topic. Implements ports.topics.Publisher for them."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from trimtab.backtest.bill import Bill
 from trimtab.backtest.clock import VirtualClock
+from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.score import Score, Scores
@@ -57,6 +58,7 @@ class Terms:
     """What all take part under: what each begins with (quote currency), fees, the services' settings, the pace.
 
     Without `estimate` nobody estimates risk, which only rules without it can do without.
+    `diaries` are kept for a report.
     """
 
     equity: Decimal
@@ -65,6 +67,7 @@ class Terms:
     executor: ExecutorSettings
     pace: Pace
     estimate: bool = True
+    diaries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Outcome:
     score: Score
     holdings: Mapping[str, Decimal]
     followed: tuple[tuple[int, str], ...] = ()
+    diary: Diary | None = None
 
 
 OnTime = Callable[[int], None]
@@ -106,7 +110,8 @@ class World:
         self._clock = VirtualClock()
         self._worker = Worker(terms.drift, sorted({*quotes.values()}) if terms.estimate else [], log)
         parts = shown, terms.fees, self._worker.market, self._clock, log, terms.executor
-        self._trading = Trading(quotes, *parts, self._on_state)
+        self._diaries = {name: Diary() for name in quotes} if terms.diaries else {}
+        self._trading = Trading(quotes, *parts, self._on_state, self._diaries)
         self._waiting: list[tuple[int, Signal]] = []
         self._pairs = sorted({f"{asset}/{each.quote}" for each in entrants for asset in each.weights} - _cash(entrants))
         self._scores = Scores(list(quotes), self._pairs, terms.pace.score_us)
@@ -146,10 +151,13 @@ class World:
                 await self._trading.open(entrant.name, entrant.document, self._deposits(entrant))
             self._begun = True
             self._walk_due_us = self._now() + self._walk.every_us if self._walk is not None else 0
-        if self._scores.due(self._now()):
+        due = self._scores.due(self._now())
+        if due:
             self._score()
             await self._walk_on()
         await self._step(_LOOKS_MAX)
+        if due:
+            self._note(self._diaries)
 
     async def _walk_on(self) -> None:
         """Change to the document that did best, as far as the tape has been read: nobody knows any more of it yet."""
@@ -180,9 +188,16 @@ class World:
         now_us, self._stirred = self._now(), False
         for signal in await self._worker.on_frame(self._shown.frame(now_us)):
             self._waiting.append((now_us + self._terms.pace.latency_us, signal))
+            self._note([signal.portfolio_id])
         arrived = [signal for due_us, signal in self._waiting if due_us <= now_us]
         self._waiting = [each for each in self._waiting if each[0] > now_us]
         await self._trading.step(arrived, looks)
+
+    def _note(self, names: Iterable[str]) -> None:
+        """Write into diaries how far portfolios have drifted: in the terms of the first one's policy."""
+        for name in names:
+            if diary := self._diaries.get(name):
+                diary.look(self._now(), self._worker.terms(name, self._entrants[0].name))
 
     def _on_state(self, state: PortfolioState) -> None:
         self._stirred = True
@@ -215,7 +230,7 @@ class World:
     def _outcome(self, name: str) -> Outcome:
         followed = tuple(self._followed) if self._walk is not None and self._walk.name == name else ()
         found = self._trading.bills[name], self._scores.score(name), self._trading.holdings(name)
-        return Outcome(name, *found, followed)
+        return Outcome(name, *found, followed, self._diaries.get(name))
 
     def _now(self) -> int:
         return self._clock.now_us()
