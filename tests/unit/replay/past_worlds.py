@@ -4,7 +4,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from recorded_topics import Topics
-
 from trimtab.cost_rows import ChargedFee
 from trimtab.domain.orders import Liquidity
 from trimtab.messages import (
