@@ -41,7 +41,10 @@ def import_(
     """
     if archive is None and prefix is None:
         raise typer.BadParameter("where to is missing; allowed: --archive, --prefix, or both.")
-    found = asyncio.run(_imported(kind, tapes, venue, archive, prefix))
+    from trimtab.imports.capture import unpacked
+
+    with unpacked(tapes) as paths:
+        found = asyncio.run(_imported(kind, paths, venue, archive, prefix))
     result(found.document(), as_json=as_json, readable=lambda: _show(found))
 
 

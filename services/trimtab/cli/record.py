@@ -72,6 +72,7 @@ class Recording:
             "last": None if last_us is None else time_text(last_us),
             "gaps": self.frames.gaps,
             "gaps_at": self.frames.places,
+            "disorder": self.frames.disorder,
             "topics": {
                 name: {"rows": records, "unreadable": unreadable} for name, (records, unreadable) in self.topics.items()
             },
@@ -139,3 +140,5 @@ def _show(found: Recording) -> None:
         f", {said['gaps']} gaps, at frames {', '.join(map(str, found.frames.places))}" if said["gaps"] else ", no gap"
     )
     say(f"{said['rows']} records; frames from {said['first']} to {said['last']}{gaps}")
+    if said["disorder"]:
+        say(f"{said['disorder']} frames have an event time before that of the frame before them")

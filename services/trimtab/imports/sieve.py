@@ -35,6 +35,7 @@ class _Symbol:
     book: DepthBook = field(default_factory=DepthBook)
     heard_us: int | None = None
     away: bool = True
+    begun: bool = False  # whether an update has followed on the snapshot
     trade_id: int | None = None
 
 
@@ -95,6 +96,7 @@ class Sieve:
 
     def _snapshot(self, state: _Symbol, event: Snapshot, time_us: int) -> Iterator[Told]:
         state.book.void()
+        state.begun = False
         if not _sound(event.bids) or not _sound(event.asks) or time_us <= 0:
             yield self._lost(state, event, NONSENSE, "in a snapshot")
             return
@@ -115,8 +117,10 @@ class Sieve:
             state.book.void()
             yield self._lost(state, event, GAP, f"update {event.first_id} after {last_id}")
         elif outcome is Outcome.OLD:
-            self._note(DUPLICATE, event, f"update {event.last_id} after {last_id}")
+            if state.begun:  # what a snapshot holds already may well come after it
+                self._note(DUPLICATE, event, f"update {event.last_id} after {last_id}")
         else:
+            state.begun = True
             yield self._book(state, event, event.event_us, time_us)
 
     def _trade(self, state: _Symbol, event: Trade, time_us: int) -> Iterator[Told]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 PLACES_MAX = 10
 """How many places of a kind are named; all are counted."""
+SILENCE_US = 60_000_000
+"""More event time than this between two frames is a gap: ingest was away, or the venue silent."""
 
 
 @dataclass(slots=True)
@@ -13,7 +15,8 @@ class Continuity:
     Attributes:
         frames: seen.
         first_us, last_us: event times of the first and the last, UTC microseconds; None before there was any.
-        gaps: places where offsets or a session's sequences leave something out.
+        gaps: places where offsets, a session's sequences or the event times leave something out.
+        disorder: frames whose event time is before that of the frame before them.
         places: offsets of the frames after the first few gaps.
 
     """
@@ -22,6 +25,7 @@ class Continuity:
     first_us: int | None = None
     last_us: int | None = None
     gaps: int = 0
+    disorder: int = 0
     places: list[int] = field(default_factory=list)
     _before: tuple[int, str, int] | None = None
 
@@ -29,8 +33,10 @@ class Continuity:
         """Take note of a frame."""
         self.frames += 1
         self.first_us = event_time_us if self.first_us is None else self.first_us
+        silent = self.last_us is not None and event_time_us - self.last_us > SILENCE_US
+        self.disorder += self.last_us is not None and event_time_us < self.last_us
         self.last_us = event_time_us
-        if self._before is not None and not self._follows(offset, session, sequence, self._before):
+        if self._before is not None and (silent or not self._follows(offset, session, sequence, self._before)):
             self.gaps += 1
             if len(self.places) < PLACES_MAX:
                 self.places.append(offset)

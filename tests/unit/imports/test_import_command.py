@@ -217,6 +217,48 @@ def test_the_recorded_book_of_coinbase_comes_out(tmp_path: Path) -> None:
     assert (last.message.bids[0] * tick, last.message.asks[0] * tick) == pytest.approx((8039.99, 8040.00))
 
 
+def capture(folder: Path, *streams: str) -> Path:
+    """Return a capture of two symbols, of which only one has a depth answer."""
+    folder.mkdir()
+    answer = '{"lastUpdateId":10,"bids":[["99.98","1"]],"asks":[["100.01","2"]]}'
+    (folder / "BINANCE.http.0.0").write_text(
+        f"https://x/api/v3/depth?symbol=BTCUSDT&limit=1000 -> {T0}.25: {answer}\n\n"
+        f"https://x/api/v3/exchangeInfo -> {T0}.3: {{}}\n"
+    )
+    told = [f"wss://x/stream?streams=btcusdt@depth@100ms <-> {T0}.0\n"]
+    for number, symbol in ((10, "BTCUSDT"), (11, "BTCUSDT"), (5, "ETHUSDT"), (12, "BTCUSDT")):
+        moment = f"{number / 100 + 0.1:.4f}"[1:]
+        data = json.loads(depth(T0 * 1_000 + number * 10 + 100, number).split(" ", 1)[1])
+        data["data"]["s"] = symbol
+        told.append(f"{T0}{moment}: {json.dumps(data)}\n")
+    (folder / "BINANCE.ws.1.0").write_text("".join([*told, *streams]) + "\n")
+    return folder
+
+
+def test_a_capture_of_cryptofeed_is_a_recording_too(tmp_path: Path) -> None:
+    said = imported("--format", "binance-ws", capture(tmp_path / "tape"), "--archive", tmp_path / "archive")
+    assert (counts(said), said["instruments"]) == ({}, ["binance:BTC/USDT"])
+    books = [each.message for each in open_archive(tmp_path / "archive").whole(MARKET_BOOKS)]
+    assert [each.update_id for each in books] == [10, 11, 12]
+    bad = capture(tmp_path / "bad", f"{T0}.5: {{nothing\n")
+    ended = run("--format", "binance-ws", bad, "--archive", tmp_path / "none")
+    assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1)
+    assert f"{bad}/BINANCE.ws.1.0:6: " in ended.stderr
+    (bad / "BINANCE.ws.1.0").write_text((bad / "BINANCE.ws.1.0").read_text().replace("99.99", "NaN"))
+    (bad / "BINANCE.ws.1.0").write_text((bad / "BINANCE.ws.1.0").read_text().replace(f"{T0}.5: {{nothing\n", ""))
+    ended = run("--format", "binance-ws", bad, "--archive", tmp_path / "none")
+    assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1)
+    assert f"{bad}/BTCUSDT.txt:" in ended.stderr
+
+
+def test_the_recorded_start_of_four_thin_pairs_comes_out(tmp_path: Path) -> None:
+    needed("cryptofeed/BINANCE.ws.1.0", "cryptofeed/BINANCE.http.0.0")
+    said = imported("--format", "binance-ws", DATA / "cryptofeed", "--archive", tmp_path / "archive")
+    assert said["instruments"] == [f"binance:{name}" for name in ("BLZ/ETH", "LRC/BTC", "NKN/USDT", "RUNE/EUR")]
+    assert counts(said) == {}
+    assert 100 < said["topics"]["market.books"] <= 181  # 177 updates, of which some are older than the 4 snapshots
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [

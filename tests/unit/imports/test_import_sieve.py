@@ -71,6 +71,11 @@ def test_what_is_told_twice_counts_once() -> None:
     assert found == {"duplicate": 3}
 
 
+def test_what_a_snapshot_holds_already_is_no_duplicate() -> None:
+    told, found = sifted(snapshot(), update(9), update(10), update(11), update(11))
+    assert (kinds(told), found) == (["BookUpdate", "BookUpdate"], {"duplicate": 1})
+
+
 def test_trades_that_are_missing_are_a_gap() -> None:
     told, found = sifted(snapshot(), trade(5), trade(8))
     assert (kinds(told), found) == (["BookUpdate", "PublicTrade", "PublicTrade"], {"gap": 1})

@@ -1,6 +1,6 @@
 """Frames that follow on one another, and those that do not."""
 
-from trimtab.replay.continuity import PLACES_MAX, Continuity
+from trimtab.replay.continuity import PLACES_MAX, SILENCE_US, Continuity
 
 
 def test_a_new_session_is_no_gap_but_what_is_left_out_is() -> None:
@@ -23,3 +23,10 @@ def test_all_gaps_are_counted_and_the_first_are_named() -> None:
     for number in range(PLACES_MAX + 6):
         found.see(2 * number, "a", number, number)
     assert (found.gaps, len(found.places)) == (PLACES_MAX + 5, PLACES_MAX)
+
+
+def test_a_day_without_frames_is_a_gap_and_a_time_that_runs_back_is_disorder() -> None:
+    found = Continuity()
+    for number, time_us in enumerate((0, SILENCE_US, 2 * SILENCE_US + 1, 86_400_000_000, 86_400_000_000 - 1)):
+        found.see(number, "a", number, time_us)
+    assert (found.gaps, found.places, found.disorder) == (2, [2, 3], 1)
