@@ -4,11 +4,13 @@
 started from the wheel's binaries, for the test session, on a free port.
 """
 
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from trimtab.adapters.postgres.deploy import migrate
 from trimtab.embedded.runtime import environment, postgres_program
 
 START_SECONDS_MAX = 30.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def free_port() -> int:
@@ -31,6 +34,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def end_with_parent() -> None:
+    """Have the system end this process when the test run dies, which no fixture can see to after a kill."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 @dataclass
@@ -65,6 +73,7 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             env=environment(),
             cwd="/",
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - it takes no lock
             **self._as(),
         )  # fmt: skip - the command, then where it runs
         deadline = time.monotonic() + START_SECONDS_MAX
