@@ -23,8 +23,10 @@ class Archive:
     """The archive of one part, for one `identity` of all software and one set of options."""
 
     def __init__(self, part: str, identity: str, options: tuple[str, ...], scratch: Path, use: Use) -> None:
-        key = hashlib.sha256("\n".join((identity, *options)).encode()).hexdigest()[:16]
-        self.path = cache_folder() / "archives" / f"{part}-{key}.aot"
+        folder = cache_folder()
+        # an archived object may hold the path of a jar, and reads there whatever class path it is loaded with
+        key = hashlib.sha256("\n".join((str(folder), identity, *options)).encode()).hexdigest()[:16]
+        self.path = folder / "archives" / f"{part}-{key}.aot"
         self._made = scratch / f"{part}.aot"
         self._use = use
 

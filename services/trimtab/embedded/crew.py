@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ ONE_OFF_SECONDS_MAX = 90.0
 END_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.03
 _ERROR = "error: "
+_FRAME = re.compile(r"at \S+\(|\.\.\. \d+ more$")
 
 
 class Crew:
@@ -187,8 +189,8 @@ class Crew:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that says something; a dash when there is none."""
-    return next(iter(_lines_backwards(log)), "-")[:200]
+    """The last line of a log that says something, which Java's stack frames do not; a dash when there is none."""
+    return next((line for line in _lines_backwards(log) if not _FRAME.match(line)), "-")[:200]
 
 
 def last_errors(log: Path) -> list[str]:

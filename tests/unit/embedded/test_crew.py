@@ -259,6 +259,12 @@ def test_last_words_are_the_last_line_that_says_something(tmp_path):
     assert last_line(log) == "-"
     log.write_bytes(b"first\nlast \xff\n\n  \n")
     assert last_line(log).startswith("last")
+    log.write_text(
+        "ERROR: it ended\n\tat io.example.Runner.main(Runner.java:62)\n"
+        "Caused by: java.nio.file.AccessDeniedException: /a.jar\n"
+        "\tat java.base/java.nio.Files.read(Files.java:12)\n\t... 24 more\n\n"
+    )
+    assert last_line(log) == "Caused by: java.nio.file.AccessDeniedException: /a.jar"
 
 
 def test_an_errand_is_done_and_answered(tmp_path):

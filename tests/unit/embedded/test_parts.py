@@ -1,6 +1,7 @@
 import contextlib
 import http.server
 import re
+import shutil
 import socket
 import threading
 import uuid
@@ -90,6 +91,15 @@ def test_an_archive_is_used_once_made_and_not_for_another_version(tmp_path, soft
     assert Archive("kafka", "one", (), tmp_path, "use").options()[0] == f"-XX:AOTCache={making.path}"
     assert Archive("kafka", "two", (), tmp_path, "use").options() == ()
     assert Archive("kafka", "one", ("-Xmx1g",), tmp_path, "use").options() == ()
+
+
+def test_an_archive_is_not_used_in_a_cache_that_was_moved(tmp_path, software, monkeypatch):
+    making = Archive("registry", "one", (), tmp_path, "make")
+    (tmp_path / "registry.aot").write_text("archive, with the paths of jars in it")
+    assert making.keep()
+    shutil.copytree(tmp_path / "cache", tmp_path / "moved")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "moved"))
+    assert Archive("registry", "one", (), tmp_path, "use").options() == ()
 
 
 def test_a_user_without_an_entry_gets_a_clear_error(monkeypatch):
