@@ -128,6 +128,14 @@ def test_the_same_files_and_seed_give_the_same_market_and_another_seed_another(t
     assert trades_of(one)[0].price == trades_of(other)[0].price == CALM[0].open
 
 
+def test_the_same_bars_of_two_symbols_go_two_ways(tmp_path: Path) -> None:
+    ways = [
+        [trade.price for trade in trades_of(list(market(tmp_path, CALM, 5, name).events()))]
+        for name in ("AAA_USDT.csv", "BBB_USDT.csv")
+    ]
+    assert ways[0] != ways[1]
+
+
 def test_a_bar_does_not_depend_on_those_after_it_and_its_book_not_on_the_bar_itself(tmp_path: Path) -> None:
     """The last bar is ten times as large: no book shows it before the bar is over."""
     busy = bar(2, "100.80 102.00 100.75 101.10", "3100")
