@@ -42,6 +42,7 @@ class Shown:
         self._symbols = {rules.symbol: symbol for symbol, rules in self.named.items()}
         self._builder = FrameBuilder("backtest", _FULL_US)
         self._builder.know(self.named.values())
+        self._mids: dict[str, Decimal] = {}
         self._changed: set[str] = set()
         self._updates = 0
 
@@ -71,10 +72,12 @@ class Shown:
         return None if bid is None or ask is None else Top(bid, ask)
 
     def mid_of(self, pair: str) -> Decimal | None:
-        """Return the mid price of a pair (as "BTC/USDT"), None if it has no book."""
+        """Return the mid price of a pair (as "BTC/USDT"), the last one there was; None if it never had a book."""
         symbol = self._symbols.get(pair)
         top = self.top(symbol) if symbol is not None else None
-        return None if top is None else top.mid
+        if top is not None:
+            self._mids[pair] = top.mid
+        return self._mids.get(pair)
 
     def step_of(self, pair: str) -> Decimal:
         """Return the least quantity of a pair, base units."""
