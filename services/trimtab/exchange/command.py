@@ -131,6 +131,12 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+
+    def end_without_journal() -> None:
+        venue.closed = True  # nobody is let in any more: what would be done could not be told
+        stopped.set()
+
+    venue.journal.on_lost = end_without_journal
     try:
         serving = await start(venue, market, address, fault_seed, dialect)
     except OSError as error:
@@ -146,3 +152,5 @@ async def _serve(
     typer.echo(ready)
     await stopped.wait()
     await serving.cleanup()
+    if venue.journal.lost:
+        raise UsageError(venue.journal.lost)

@@ -39,10 +39,17 @@ class Journal:
     """The writing end. `wall_us` gives the wall clock in microseconds.
 
     Raises JournalError if the file already holds something: one journal is one run.
+
+    Attributes:
+        lost: why it could not be written on, once that has happened; else empty.
+        on_lost: called then. An exchange that goes on without its journal is nobody's oracle.
+
     """
 
     def __init__(self, path: Path, wall_us: Callable[[], int]) -> None:
         self.path = path
+        self.lost = ""
+        self.on_lost: Callable[[], object] = lambda: None
         self.counts: dict[str, int] = {}
         self._wall_us = wall_us
         self._number = 0
@@ -61,7 +68,7 @@ class Journal:
         # Only a line that can be written counts: a number left out makes a journal that nobody can read.
         self._number += 1
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        self._stream.write(text + b"\n")
+        self._hand_over(lambda: self._stream.write(text + b"\n"))
 
     def record(self, event: EngineEvent) -> None:
         """Append what the engine reports."""
@@ -74,12 +81,27 @@ class Journal:
             self.write("execution", event.time_us, **entries(event.execution))
 
     def flush(self) -> None:
-        """Hand all lines to the operating system: they outlive this process."""
-        self._stream.flush()
+        """Hand all lines to the operating system: they outlive this process.
+
+        Raises JournalError if it takes them no more.
+        """
+        self._hand_over(self._stream.flush)
 
     def close(self) -> None:
         """Flush and close."""
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError:
+            if not self.lost:
+                raise
+
+    def _hand_over(self, written: Callable[[], object]) -> None:
+        try:
+            written()
+        except OSError as error:
+            self.lost = f"{self.path}: {error.strerror}; needed: a journal that can be written on"
+            self.on_lost()
+            raise JournalError(self.lost) from error
 
 
 def entries(value: BalanceChange | Execution | NewOrder | Order) -> dict[str, Any]:
