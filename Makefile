@@ -83,7 +83,7 @@ compose-test: env
 
 # needs uv; the image's lock is a part of the whole one, so that both have the same versions
 lock:
-	$(LOCK) pyproject.toml --extra embedded --extra bench --extra dev -o requirements.lock
+	$(LOCK) pyproject.toml --extra embedded --extra bench --extra report --extra dev -o requirements.lock
 	$(LOCK) pyproject.toml --extra embedded --extra bench --extra peers --constraints requirements.lock -o requirements.peers.lock
 	$(LOCK) pyproject.toml --constraints requirements.lock -o requirements.runtime.lock
 	echo 'hatchling==1.33.0' | $(LOCK) - --constraints requirements.lock -o requirements.build.lock

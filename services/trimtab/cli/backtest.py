@@ -58,6 +58,10 @@ def backtest(
     keep: Annotated[
         Path | None, typer.Option(help="Keep outcomes in this folder, and play none again that is there.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, metavar="FILE.html", help="Also draw one page of it: charts and every trade."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide, trade and settle along a tape as the services do, in this process, on the tape's own clock.
@@ -78,11 +82,13 @@ def backtest(
         raise typer.BadParameter(f"{more[0]!r}; names stand after --against.", param_hint="NAME")
     if walk_forward is not None and (not vary or workers > 1 or keep is not None):
         raise typer.BadParameter("needs --vary, and everybody in one process.", param_hint="--walk-forward")
+    if report is not None:
+        _require_report(report, workers, keep)
     settings, wanted = started(), load_document(policy)
     asked = variants(vary or ())
     field = contestants(wanted, (*(against or BASELINES), *(more or ())), asked)
     fees = Fees(Decimal(str(maker_fee)), Decimal(str(taker_fee)))
-    run = Run(Decimal(str(equity)), fees, settings, costless)
+    run = Run(Decimal(str(equity)), fees, settings, costless, diaries=report is not None)
     sweep = Sweep(run, tuple(tape), ways, seed)
     opened = sweep.open()
     if workers > 1 or keep is not None:
@@ -96,7 +102,24 @@ def backtest(
         with tape_bar(opened.market.start_us, opened.end_us) as on_time:
             outcomes = run.play(opened, field, on_time, walk)
     found = document(run, opened, field, outcomes)
+    if report is not None:
+        from trimtab.report.page import page_of
+
+        report.write_text(page_of(found, field, outcomes).text(), encoding="utf-8")
     result(found, as_json=as_json, readable=lambda: _show(found))
+
+
+def _require_report(report: Path, workers: int, keep: Path | None) -> None:
+    """Say before the tape is played, not after, what stands in a report's way."""
+    from trimtab.report.parts import require_parts
+
+    if workers > 1 or keep is not None:
+        raise typer.BadParameter(
+            "needs every trade, so everybody in one process, and no --keep.", param_hint="--report"
+        )
+    if not report.parent.is_dir():
+        raise typer.BadParameter(f"{report.parent}: no such folder.", param_hint="--report")
+    require_parts()
 
 
 def _show(found: "Mapping[str, Any]") -> None:
