@@ -140,7 +140,9 @@ def _line(axes: Any, series: Series, index: int, how: str, width: float = 1.6) -
 def _time_axis(axes: Any, series: Sequence[Series]) -> None:
     locator = dates.AutoDateLocator(minticks=4, maxticks=9)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, formats=_DATES, zero_formats=_FIRSTS, show_offset=False))
+    axes.xaxis.set_major_formatter(
+        dates.ConciseDateFormatter(locator, formats=_DATES, zero_formats=_FIRSTS, show_offset=False)
+    )
     axes.set_xlim(*(moment_us / _DAY_US for moment_us in _ends(series)))
     axes.grid(visible=False, axis="x")
 
