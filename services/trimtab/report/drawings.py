@@ -12,7 +12,7 @@ from trimtab.domain.orders import Side
 from trimtab.report.chart import DASHES, TOKENS, Chart, Spot
 from trimtab.report.series import Series
 from trimtab.report.story import Story
-from trimtab.report.text import Shown, moment, money, signed_percent, whole
+from trimtab.report.text import Shown, digits, moment, money, signed_percent
 from trimtab.report.trades import Row
 
 _DAY_US = 86_400e6
@@ -51,7 +51,7 @@ def ahead(name: str, stories: Sequence[Story], quote: str) -> str:
         Series(each.name, each.times_us, [a - b for a, b in zip(each.values, last.values, strict=True)])
         for each in found
     ]
-    return lines(name, f"Equity less that of {last.name}, {quote}", gaps, money, whole)
+    return lines(name, f"Equity less that of {last.name}, {quote}", gaps, money, digits)
 
 
 def drifts(stories: Sequence[Story], assets: Sequence[str], rows: Sequence[Row]) -> str:
@@ -83,7 +83,7 @@ def costs(stories: Sequence[Story], quote: str) -> str:
         axes.set_ylim(len(stories) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         axes.axvline(0, color=TOKENS["muted"], linewidth=0.8)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: whole(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: digits(value)))
         return chart.svg()
 
 

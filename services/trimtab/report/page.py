@@ -13,12 +13,11 @@ from trimtab.report import drawings
 from trimtab.report.chart import DASHES
 from trimtab.report.figures import Line, figure_lines, outside_lines, rival_lines, yearly_lines
 from trimtab.report.story import Story
-from trimtab.report.text import money, percent, points, signed_percent, whole
+from trimtab.report.text import digits, money, percent, points, signed_percent, span, whole
 from trimtab.report.trades import Row, Trades, trades_of
 
 DRAWN_MAX = len(DASHES)
 ROWS_MAX, OTHER_ROWS_MAX = 1_000, 250
-_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Page:
             outside=outside_lines(outside),
             trades=self.trades(),
             parts=drawings.PARTS,
-            trail_days=self.stories[0].trail_us() / _DAY_US,
+            trail=span(self.stories[0].trail_us()),
             style=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
             svg=self._drawings(),
         )
@@ -79,13 +78,13 @@ class Page:
         rows = [Row(number, deal, self.quote) for number, deal in enumerate(self.stories[0].deals, 1)]
         found = {
             "equity": drawings.lines(
-                "equity", "Equity of every policy over time", [each.equity() for each in drawn], money, whole
+                "equity", "Equity of every policy over time", [each.equity() for each in drawn], money, digits
             ),
             "drawdown": drawings.lines(
                 "drawdown", "Drawdown of every policy over time", [each.drawdown() for each in drawn], percent, _coarse
             ),
             "turnover": drawings.lines(
-                "turnover", "Turnover so far", [each.turnover() for each in drawn], points, points, step=True
+                "turnover", "Turnover so far", [each.turnover() for each in drawn], points, digits, step=True
             ),
             "costs": drawings.costs(drawn, self.quote),
         }

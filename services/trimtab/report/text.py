@@ -38,8 +38,16 @@ def points(value: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Return a price or a quantity with six significant digits."""
-    return f"{value:,.6g}" if abs(value) < 1e6 else whole(value)
+    """Return a price, a quantity or an axis's number with six significant digits."""
+    return _signless(f"{value:,.6g}") if abs(value) < 1e6 else whole(value)
+
+
+def span(length_us: float) -> str:
+    """Return how long it is, in the largest unit that it has one of."""
+    for unit, unit_us in (("days", 86_400e6), ("hours", 3_600e6), ("minutes", 60e6)):
+        if length_us >= unit_us:
+            return f"{length_us / unit_us:.3g} {unit}"
+    return f"{length_us / 1e6:.3g} seconds"
 
 
 def _signless(text: str) -> str:
