@@ -34,7 +34,7 @@ _QUOTE = "USDT"
 _SCALE = 1_000  # of an index: prices have eight decimals
 _UNIT = Decimal("0.00000001")
 _WEIGHT_UNIT = Decimal("1e-12")
-_START_S, _DAY_S = 946_684_800, 86_400  # the files have no dates
+_START_S, _DAY_S = 1_009_843_200, 86_400  # the files have no dates; a count of ten digits is one of seconds
 
 
 @dataclass(frozen=True, slots=True)
