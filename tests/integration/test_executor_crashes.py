@@ -180,7 +180,9 @@ async def test_killed_between_the_exchange_and_its_answer(line: Line) -> None:
     line.gateway.after = hook
     await line.send(await line.trade(Side.BUY, "0.01"))
     await asyncio.wait_for(killed.wait(), 60)
-    assert [child["state"] for child in line.children()] == ["submitted"]
+    # the executor has not heard the answer; what the user stream told the reconciler meanwhile may stand there already
+    (state,) = (child["state"] for child in line.children())
+    assert state in {"submitted", "accepted", "partially_filled", "filled"}
     line.start("executor")
     await _settled(line, orders=1)
     assert len(line.children()) == 1
