@@ -1,11 +1,15 @@
-"""Ports for a stack: those it had before if they are still free, else new ones."""
+"""Ports for a stack: those it had before if they are still free, else new ones.
+
+A port is bound seconds after it is chosen. So whoever chooses takes the next one of a count that all stacks of a user
+share, and what one has just chosen no other does.
+"""
 
 import json
 import secrets
 import socket
 from pathlib import Path
 
-from trimtab.embedded.cache import write_whole
+from trimtab.embedded.cache import cache_folder, only_one, write_whole
 from trimtab.embedded.errors import StackError
 
 NAMES = ("kafka", "kafka_controller", "registry", "registry_health", "postgres")
@@ -49,11 +53,23 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def _new_port(taken: set[int]) -> int:
-    for _ in range(TRIES):
-        port = FIRST + secrets.randbelow(LAST - FIRST)
-        if port not in taken and is_free(port):
-            return port
+    with only_one("ports", lambda: None):
+        last = cache_folder() / "ports.last"
+        before = _number(last)
+        for step in range(1, TRIES + 1):
+            port = FIRST + (before - FIRST + step) % (LAST - FIRST)
+            if port not in taken and is_free(port):
+                write_whole(last, str(port))
+                return port
     raise StackError(f"no free port between {FIRST} and {LAST} on 127.0.0.1")
+
+
+def _number(last: Path) -> int:
+    """The port that was chosen last; any one the first time, as other users count from elsewhere."""
+    try:
+        return int(last.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return FIRST + secrets.randbelow(LAST - FIRST)
 
 
 def _remembered(memory: Path) -> dict[str, int]:

@@ -4,14 +4,16 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from trimtab.embedded.cache import cache_folder
 from trimtab.embedded.errors import FolderInUseError, StackError
 from trimtab.embedded.events import Event, Journal, read_events
 from trimtab.embedded.folder import LOG_BYTES_MAX, Addresses, Folder, Process
-from trimtab.embedded.sockets import NAMES, choose_ports, is_free
+from trimtab.embedded.sockets import FIRST, LAST, NAMES, TRIES, choose_ports, free_ports, is_free
 
 
 @pytest.fixture
@@ -117,6 +119,21 @@ def test_a_remembered_port_that_is_taken_is_replaced(tmp_path):
         assert not is_free(taken)
         memory.write_text(json.dumps({"kafka": taken}))
         assert choose_ports(memory)["kafka"] != taken
+
+
+def test_who_chooses_at_once_chooses_different_ports(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("secrets.randbelow", lambda _: 0)  # chance would not tell: it has 12,000 ports
+    with ThreadPoolExecutor(8) as pool:
+        chosen = list(pool.map(lambda _: free_ports(5), range(8)))
+    assert len({port for ports in chosen for port in ports}) == 40
+
+
+def test_the_count_of_ports_begins_again_at_its_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (cache_folder() / "ports.last").write_text(str(LAST - 1))
+    (port,) = free_ports(1)
+    assert FIRST <= port < FIRST + TRIES
 
 
 def test_the_event_log_holds_everything_but_download_progress(tmp_path):
