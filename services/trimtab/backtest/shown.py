@@ -33,14 +33,14 @@ class Top:
 
 
 class Shown:
-    """The published books of a market, and the frames that tell of them."""
+    """The published books of a market, and the frames that tell of them, a full one every `full_us`."""
 
-    def __init__(self, instruments: Mapping[str, Rules], fees: Fees) -> None:
+    def __init__(self, instruments: Mapping[str, Rules], fees: Fees, full_us: int = _FULL_US) -> None:
         self.instruments = instruments
         self.named = {symbol: _instrument(rules, fees) for symbol, rules in instruments.items()}
         self._books = {symbol: Liquidity() for symbol in instruments}
         self._symbols = {rules.symbol: symbol for symbol, rules in self.named.items()}
-        self._builder = FrameBuilder("backtest", _FULL_US)
+        self._builder = FrameBuilder("backtest", full_us)
         self._builder.know(self.named.values())
         self._mids: dict[str, Decimal] = {}
         self._changed: set[str] = set()

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from trimtab.adapters.archive.recorded import is_archive, open_archive
 from trimtab.backtest.closes import Closes
 from trimtab.backtest.errors import UnplayableError
 from trimtab.backtest.estimates import on_bars
 from trimtab.backtest.fees import Fees
+from trimtab.backtest.frame_market import FrameMarket, open_frames
 from trimtab.backtest.shown import Shown
 from trimtab.backtest.world import Pace
 from trimtab.exchange.bars import survey
@@ -26,6 +28,8 @@ _SECOND_US = 1_000_000
 _BEAT_US = 4_000_000
 _FRAME_US = 10_000  # as ingest.frame_interval_ms
 _RECORDED_BEAT_US = 100_000
+_FULL_US = 1_000_000  # as ingest.full_frame_interval_ms
+_LOOKS_MAX = 20_000  # at the equity of a recorded span: what is kept of them stays small
 _LATENCY_US = 20_000  # from a frame to an order at the venue; docs/performance.md has what it takes live
 
 
@@ -45,10 +49,14 @@ class Tape:
 
     def shown(self, fees: Fees) -> Shown:
         """Return the market's books before the first event."""
+        if isinstance(self.market, FrameMarket):
+            return Shown(self.instruments, fees, _FULL_US)
         return Shown(self.instruments, fees)
 
     def narrowed(self, assets: Collection[str]) -> "Tape":
-        """Return the tape without closes of what is neither held nor pays for it; anything else is played whole."""
+        """Return it without closes and frames of what is neither held nor pays for it; all else is played whole."""
+        if isinstance(self.market, FrameMarket):
+            return replace(self, market=self.market.of(None, assets))
         if not isinstance(self.market, Closes):
             return self
         files = tuple(file for file in self.market.files if {file.base, file.quote} <= {*assets})
@@ -81,11 +89,33 @@ def open_tape(paths: Sequence[Path], *, ways: bool = False, costless: bool = Fal
 
     Raises:
         UnplayableError: if they cannot be played, or not together.
+        InvalidValueError: if an archive is damaged.
+        UnreachableError: if an archive holds no full frame.
     """
     return _played(lambda: _opened(paths, ways=ways, costless=costless, seed=seed))
 
 
+def on_frames(market: FrameMarket) -> Tape:
+    """Return a tape of recorded frames, each of which is a moment, as for the live worker."""
+    looks_us = max(_SECOND_US, (market.end_us - market.start_us) // _LOOKS_MAX)
+    pace = Pace(1, _RECORDED_BEAT_US, looks_us, stands=False, latency_us=_LATENCY_US)
+    return Tape(market, market.end_us, pace, None)
+
+
+def _archived(path: Path, *, alone: bool, changed: bool) -> Tape:
+    """Open an archive; it is what it is, by itself (not `changed` by what only bars can be told)."""
+    if changed or not alone:
+        raise TapeError(f"{path}: an archive; needed: nothing beside it, neither --costless nor --ways")
+    market = open_frames(open_archive(path))
+    if len(market.venues) != 1:
+        raise TapeError(f"{path}: instruments of {', '.join(market.venues) or 'no venue'}; needed: of one venue")
+    return on_frames(market)
+
+
 def _opened(paths: Sequence[Path], *, ways: bool, costless: bool, seed: int) -> Tape:
+    archive = next(filter(is_archive, paths), None)
+    if archive is not None:
+        return _archived(archive, alone=len(paths) == 1, changed=ways or costless)
     found = by_kind(paths)
     if costless and (ways or {*found} != {"bars"}):
         raise TapeError("without costs: needed: bars, and nothing but their closes")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.adapters.archive.container import Container
-from trimtab.adapters.archive.contents import Contents, load
+from trimtab.adapters.archive.contents import FILE, Contents, load
 from trimtab.adapters.avro import Codec
 from trimtab.adapters.gathering import Gathering
 from trimtab.domain.errors import UnreachableError
@@ -95,6 +95,11 @@ def schema_ids(contents: Contents) -> Mapping[str, int]:
     """Return the ids that records of this archive were written with, of every topic."""
     kept = contents.topics
     return {topic.name: kept[topic.name].schema_id if topic.name in kept else _UNREGISTERED for topic in TOPICS}
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether this is a folder that holds an archive, sound or not."""
+    return (path / FILE).is_file()
 
 
 def open_archive(folder: Path) -> RecordedArchive:
