@@ -44,14 +44,15 @@ fuzz: env
 bench: env
 	$(BIN)/trimtab bench --write var/bench.json
 
-# the same threshold rebalances by bt and by ours, side by side; bt comes into an environment beside this one
-PEERS := $(VENV)-peers
-bench-peer: $(PEERS)/.ready
-	PYTHONPATH=services $(PEERS)/bin/python -m trimtab.cli bench peer
+# the same rebalances by bt, by nautilus_trader and by ours, side by side; each comes into an environment of its own
+# beside this one, as they need different versions of pandas
+bench-peer: $(VENV)-peers/.ready $(VENV)-nautilus/.ready
+	PYTHONPATH=services $(VENV)-peers/bin/python -m trimtab.cli bench peer
+	PYTHONPATH=services $(VENV)-nautilus/bin/python -m trimtab.cli bench books
 
-$(PEERS)/.ready: requirements.peers.lock
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.peers.lock
+$(VENV)-%/.ready: requirements.%.lock
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 lint: env
@@ -85,5 +86,6 @@ compose-test: env
 lock:
 	$(LOCK) pyproject.toml --extra embedded --extra bench --extra report --extra dev -o requirements.lock
 	$(LOCK) pyproject.toml --extra embedded --extra bench --extra peers --constraints requirements.lock -o requirements.peers.lock
+	$(LOCK) pyproject.toml --extra embedded --extra bench --extra nautilus --constraints requirements.lock -o requirements.nautilus.lock
 	$(LOCK) pyproject.toml --constraints requirements.lock -o requirements.runtime.lock
 	echo 'hatchling==1.33.0' | $(LOCK) - --constraints requirements.lock -o requirements.build.lock

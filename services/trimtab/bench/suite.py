@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.bench import (
+    books,
     codec,
     decisions,
     estimator,
@@ -38,15 +39,16 @@ ON_A_DATABASE: dict[str, Callable[[OnEvent], list[Row]]] = {"ledger": ledger.mea
 ON_THE_LINE = ("tick_to_order", "processes")
 """Benchmarks that need the whole line; they share one."""
 NAMES = (*ALONE, *ON_A_DATABASE, *ON_THE_LINE)
-ON_CANDLES: dict[str, Callable[[Inputs], Findings]] = {
+ON_RECORDS: dict[str, Callable[[Inputs], Findings]] = {
     "value": measure_value,
     "peer": lambda inputs: peer.measure(inputs.candles),
+    "books": lambda inputs: books.measure(inputs.recordings),
     "published": lambda inputs: published.measure(inputs.indices),
 }
-"""What decisions are worth (minutes of arithmetic), bt beside ours, and published results: on real candles and daily
-indices, and so by name only.
+"""What decisions are worth (minutes of arithmetic), bt and nautilus_trader beside ours, and published results: on real
+candles, recorded books and daily indices, and so by name only.
 """
-ALLOWED = (*NAMES, *ON_CANDLES)
+ALLOWED = (*NAMES, *ON_RECORDS)
 
 
 def run(
@@ -64,7 +66,7 @@ def run(
     before = os.getloadavg()[0]
     rows = [row for name in names if name in ALONE for row in ALONE[name]()]
     rows += [row for name in names if name in ON_A_DATABASE for row in ON_A_DATABASE[name](on_event)]
-    found = [ON_CANDLES[name](inputs or Inputs()) for name in names if name in ON_CANDLES]
+    found = [ON_RECORDS[name](inputs or Inputs()) for name in names if name in ON_RECORDS]
     rows += [row for findings in found for row in findings.rows]
     if set(names) & set(ON_THE_LINE):
         with tempfile.TemporaryDirectory(prefix="trimtab-bench-") as temporary:

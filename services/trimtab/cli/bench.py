@@ -11,7 +11,8 @@ from trimtab.cli.output import Json, json_text, result, table
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all but value, peer and published without.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Which; without: all that need no files."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long ticks are timed.")] = 60.0,
     folder: Annotated[
@@ -24,12 +25,16 @@ def bench(
         "../shared/data/genetrader"
     ),
     indices: Annotated[Path, typer.Option(help="published: folder of daily indices.")] = Path("../shared/data/olps"),
+    recordings: Annotated[Path, typer.Option(help="books: folder of recorded order books.")] = Path(
+        "../shared/data/hftbacktest"
+    ),
     as_json: Json = False,
 ) -> None:
     """Measure tick to order, processes, codec, decisions, risk, the exchange; goals missed are said, not failed.
 
     `value` measures what decisions are worth instead: risk + cost a year of the no-trade region and of classic rules.
-    `peer` computes the same threshold rebalances as bt, a backtesting library, on the same candles.
+    `peer` computes the same threshold rebalances as bt, a backtesting library, on the same candles,
+    and `books` streams the same order book updates as nautilus_trader, another one.
     `published` has the ordinary backtest come to results that others published.
     """
     require_embedded()
@@ -47,7 +52,7 @@ def bench(
         write.parent.mkdir(parents=True, exist_ok=True)
         write.touch()
     with Show() as show:
-        document = run(names or NAMES, seconds, folder, show.event, Inputs(paths, seed, candles, indices))
+        document = run(names or NAMES, seconds, folder, show.event, Inputs(paths, seed, candles, indices, recordings))
     if write is not None:
         write.write_text(json_text(document) + "\n")
     result(document, as_json=as_json, readable=lambda: _print(document))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trimtab.bench.published import PUBLISHED, play, read, wealth, write
-from trimtab.bench.suite import ON_CANDLES
+from trimtab.bench.suite import ON_RECORDS
 from trimtab.bench.value.measure import Inputs
 
 INDICES = Path(__file__).parents[3].parent / "shared" / "data" / "olps"
@@ -47,7 +47,7 @@ def test_it_needs_no_data_to_be_right(tmp_path: Path) -> None:
 
 
 def test_it_says_what_is_missing(tmp_path: Path) -> None:
-    found = ON_CANDLES["published"](Inputs(indices=tmp_path))
+    found = ON_RECORDS["published"](Inputs(indices=tmp_path))
     assert len(found.notes) == len(PUBLISHED)
     assert all("which is not there" in note for note in found.notes)
     assert all(row.value is None and row.met is False for row in found.rows)

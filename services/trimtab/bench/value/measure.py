@@ -11,12 +11,13 @@ from trimtab.bench.value.score import UNIT
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What to measure on: simulated years and their seed, the folders of real candles and of daily indices."""
+    """What to measure on: simulated years and their seed; folders of real candles, daily indices, recorded books."""
 
     paths: int = 1_000
     seed: int = 1
     candles: Path = Path("../shared/data/genetrader")
     indices: Path = Path("../shared/data/olps")
+    recordings: Path = Path("../shared/data/hftbacktest")
 
 
 @dataclass(frozen=True, slots=True)
