@@ -155,8 +155,8 @@ def last_funder_first(corrections: Any, room: Any, *rest: Any) -> Any:
     return funded(corrections, room[::-1], *rest)
 
 
-def dearest_first(options: Any) -> Any:
-    return pick(sorted(options, key=lambda option: -option.offer.rank)[:1])
+def dearest_first(self: Any, options: Any) -> Any:
+    return pick(self, sorted(options, key=lambda option: -option.offer.rank)[:1])
 
 
 def any_cross(places: Any, purses: Any, wanted: Any) -> Any:
@@ -198,7 +198,7 @@ def any_depth(quote: Quote, side: Side, quantity: Decimal) -> Any:
 shown = draft.shown
 cube_root, touch, last_us = bands.cube_root, region.touch_cost, dueness.last_us
 fitting, purses, limit_price, funded = offers.Offer.fitting, planner.purses, offers.limit_price, planner.funded
-pick, possible = draft._pick, crosses._crosses
+pick, possible = draft.Draft._pick, crosses._crosses
 worth = cost_adjusted.CostAdjustedRule._worth
 
 MUTANTS: dict[str, Callable[[Patch], None]] = {
@@ -240,7 +240,7 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "a limit one tick further": value(offers, "limit_price", a_tick_further),
     "buys that do not grow": value(funding._State, "_growth", lambda *_: {}),
     "the last funder first": value(planner, "funded", last_funder_first),
-    "the last account first": value(draft, "_pick", dearest_first),
+    "the last account first": value(draft.Draft, "_pick", dearest_first),
     "the first cross for the best": value(draft, "best_cross", any_cross),
     "no cross": value(draft, "best_cross", lambda *_: None),
     "nothing is deferred": value(draft.Draft, "deferred", lambda *_: iter(())),

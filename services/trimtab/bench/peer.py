@@ -6,7 +6,7 @@ an asset always comes first. Times are of the processor, as both use one.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib import metadata
@@ -21,7 +21,8 @@ from trimtab.bench.value.measure import Findings
 from trimtab.bench.value.region import QUOTE, quoted
 from trimtab.demo.measures import percentile
 from trimtab.domain.amounts import ZERO
-from trimtab.domain.market import Level, Market
+from trimtab.domain.instruments import Instrument
+from trimtab.domain.market import Level, Market, Quote
 from trimtab.domain.portfolio import Limits, Portfolio, Threshold
 from trimtab.drift.batch import Batch, Prices
 from trimtab.drift.decision import judge, prepare
@@ -33,10 +34,12 @@ _UNIT = "us a candle"
 _BOUNDS = (Decimal("0.1"), Decimal("0.25"))  # of the target weight
 _CASH, _EQUITY = Decimal("0.5"), Decimal(1_000_000)
 _WEIGHT = (1 - _CASH) / len(ASSETS)
-_STEP, _THIN = Decimal("1e-8"), Decimal("1e-9")
-_BLOCK_MIN, _BLOCK_MAX = 256, 4_096  # candles screened at once: the longer nothing happens, the more
+_STEP, _THIN, _DEPTH = Decimal("1e-8"), Decimal("1e-9"), Decimal(10**12)
+_BLOCK = 1_024  # candles screened at once
 _ROUNDS = 3
 _SETTINGS = DriftSettings()
+_ONES = np.ones(len(ASSETS))
+_HERE = Prices(_ONES, _ONES, np.zeros(len(ASSETS), dtype=np.int8), _ONES.astype(bool))  # values are in cash already
 
 
 class PeerError(CandlesError):
@@ -64,9 +67,11 @@ def ours(candles: Candles, bound: Decimal) -> Outcome:
     """Return what the product's threshold does: floats find the candles to look at, decimals decide there."""
     held = {asset: _whole(_WEIGHT * _EQUITY / _price(candles, 0, row)) for row, asset in enumerate(ASSETS)}
     held[QUOTE] = _EQUITY - sum((held[asset] * _price(candles, 0, row) for row, asset in enumerate(ASSETS)), ZERO)
-    traded, place, portfolio, batch = [0], 1, _portfolio(bound), _batch()
-    while (place := _unsure(batch, candles.closes, held, bound, place)) < len(candles.ends_us):
-        decision = judge(_market(candles, place), prepare(None, _state(held), portfolio, _SETTINGS), explain=False)
+    traded, place, portfolio, batch, rules = [0], 1, _portfolio(bound), _batch(bound), _rules()
+    closes = np.ascontiguousarray(candles.closes.T)
+    while (place := _unsure(batch, closes, held, place)) < len(candles.ends_us):
+        market = _market(candles, place, rules)
+        decision = judge(market, prepare(None, _state(held), portfolio, _SETTINGS), explain=False)
         if isinstance(decision, Signal):
             traded.append(place)
             for trade in decision.trades:
@@ -123,28 +128,30 @@ def _timed(run: Callable[[Candles, Decimal], Outcome], candles: Candles, bound: 
     return run(candles, bound), time.process_time() - began
 
 
-def _unsure(batch: Batch, closes: Floats, held: Mapping[str, Decimal], bound: Decimal, start: int) -> int:
-    """Return the first candle from `start` on at which the screen is not sure of a hold; the number of all if none."""
-    quantities, step = np.array([float(held[asset]) for asset in ASSETS]), _BLOCK_MIN
-    ones = np.ones(len(ASSETS))
-    here = Prices(ones, ones, np.zeros(len(ASSETS), dtype=np.int8), ones.astype(bool))
-    batch.deviation[:], batch.cash_deviation[:] = float(bound * _WEIGHT), float(bound * _CASH)
+def _unsure(batch: Batch, closes: Floats, held: Mapping[str, Decimal], start: int) -> int:
+    """Return the first candle from `start` on at which the screen is not sure of a hold; the number of all if none.
+
+    `closes` has a column a candle, and so has the batch: as if each were a portfolio.
+    """
+    quantities = np.array([[float(held[asset])] for asset in ASSETS])
     batch.cash[:] = float(held[QUOTE])
-    while start < len(closes):
-        values = (closes[start : start + step] * quantities).T  # a column a candle, as if each were a portfolio
-        batch.count = values.shape[1]
-        batch.quantities[:, : batch.count] = values
-        found = np.flatnonzero(~batch.look(here).clear)
+    count = int(closes.shape[1])
+    while start < count:
+        part = closes[:, start : start + _BLOCK]
+        batch.count = part.shape[1]
+        np.multiply(part, quantities, out=batch.quantities[:, : batch.count])
+        found = np.flatnonzero(~batch.look(_HERE).clear)
         if found.size:
             return start + int(found[0])
-        start, step = start + step, min(2 * step, _BLOCK_MAX)
-    return len(closes)
+        start += _BLOCK
+    return count
 
 
-def _batch() -> Batch:
+def _batch(bound: Decimal) -> Batch:
     """Return room for as many candles as are screened at once."""
-    batch = Batch(ASSETS, _BLOCK_MAX)
+    batch = Batch(ASSETS, _BLOCK)
     batch.targets[:], batch.cash_target[:] = float(_WEIGHT), float(_CASH)
+    batch.deviation[:], batch.cash_deviation[:] = float(bound * _WEIGHT), float(bound * _CASH)
     return batch
 
 
@@ -154,15 +161,20 @@ def _portfolio(bound: Decimal) -> Portfolio:
     return Portfolio("peer", QUOTE, tuple(sorted(targets.items())), ("main",), Threshold(relative=bound), limits)
 
 
-def _market(candles: Candles, place: int) -> Market:
+def _rules() -> tuple[Instrument, ...]:
+    """Return what is traded: to the eighth decimal, in any size, without a fee."""
+    bare = (quoted(asset).instrument for asset in ASSETS)
+    return tuple(replace(rules, tick=_STEP, step=_STEP, min_quantity=_STEP, taker_fee=ZERO) for rules in bare)
+
+
+def _market(candles: Candles, place: int, rules: Sequence[Instrument]) -> Market:
     quotes = {}
-    for row, asset in enumerate(ASSETS):
-        price, book = _price(candles, place, row), quoted(asset)
-        rules = replace(book.instrument, tick=_STEP, step=_STEP, min_quantity=_STEP, taker_fee=ZERO)
-        size, half = book.bids[0].quantity, price * _THIN
-        bids, asks = (Level(price - half, size),), (Level(price + half, size),)
-        quotes[rules.key] = replace(book, instrument=rules, event_time_us=candles.ends_us[place], bids=bids, asks=asks)
-    instruments = {key: quote.instrument for key, quote in quotes.items()}
+    for row, instrument in enumerate(rules):
+        price = _price(candles, place, row)
+        half = price * _THIN
+        bids, asks = (Level(price - half, _DEPTH),), (Level(price + half, _DEPTH),)
+        quotes[instrument.key] = Quote(instrument, candles.ends_us[place], bids, asks)
+    instruments = {instrument.key: instrument for instrument in rules}
     return Market(place, candles.ends_us[place], complete=True, instruments=instruments, quotes=quotes)
 
 

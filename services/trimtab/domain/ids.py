@@ -3,13 +3,13 @@
 from hashlib import blake2b
 
 # Separates parts so that ("ab", "c") and ("a", "bc") differ; it cannot stand inside a part.
-_SEPARATOR = b"\x1f"
+_SEPARATOR = "\x1f"
 
 
 def derive(kind: str, *causes: object) -> str:
     """Return 32 hexadecimal characters for this kind of thing and its causes, in order."""
-    parts = (str(part).encode() for part in (kind, *causes))
-    return blake2b(_SEPARATOR.join(parts), digest_size=16).hexdigest()
+    text = _SEPARATOR.join(map(str, (kind, *causes)))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def client_order_id(parent_id: str, attempt: int) -> str:

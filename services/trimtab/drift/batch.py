@@ -138,23 +138,21 @@ class Batch:
         safe = np.where(sound, equity, 1.0)
         slack = TOLERANCE * gross / safe
         drifts = values / safe - self.targets[:, part]
-        effective = np.abs(self.effects @ drifts)
-        drifts = np.abs(drifts)
-        cash_drift = np.abs(cash / safe - self.cash_target[part])
-        bound = self.cubed[:, part] * prices.cost[:, None]
-        reach = effective + slack * np.abs(self.effects).sum(axis=1)[:, None]
-        clear = (
-            sound
-            & (cash_drift + slack < self.cash_deviation[part])
-            & (drifts + slack < self.deviation[:, part]).all(axis=0)
-            & (reach * reach * reach < bound * (1 - TOLERANCE)).all(axis=0)
-        )
+        off, cash_off = np.abs(drifts), np.abs(cash / safe - self.cash_target[part])
+        clear = sound & (cash_off + slack < self.cash_deviation[part])
+        clear &= (off + slack < self.deviation[:, part]).all(axis=0)
+        towards: list[Floats] = []
+        if np.isfinite(self.cubed[:, part]).any():  # else no policy here looks at assets together
+            effective, bound = np.abs(self.effects @ drifts), self.cubed[:, part] * prices.cost[:, None]
+            reach = effective + slack * np.abs(self.effects).sum(axis=1)[:, None]
+            clear &= (reach * reach * reach < bound * (1 - TOLERANCE)).all(axis=0)
+            if ratios:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    towards.append(np.nan_to_num(effective / np.cbrt(bound)))
         if not ratios:
             return sound, clear, 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.maximum(_over(drifts, self.deviation[:, part]), np.nan_to_num(effective / np.cbrt(bound)))
-            worst = np.maximum(found.max(axis=0, initial=0.0), _over(cash_drift, self.cash_deviation[part]))
-            return sound, clear, np.where(sound, worst, 0.0)
+        towards += [_over(off, self.deviation[:, part]), _over(cash_off, self.cash_deviation[part])[None]]
+        return sound, clear, np.where(sound, np.concatenate(towards).max(axis=0), 0.0)
 
     def _faults(self, prices: Prices) -> Codes:
         if not prices.fault.any():

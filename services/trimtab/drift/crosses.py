@@ -84,7 +84,7 @@ def _cross(places: Places, purse: Purse, offer: Offer, over: Want, under: Want) 
     loss, value = quantity * (spent - gained), quantity * offer.worth
     left = over.open - quantity * spent, under.open - quantity * gained - max(loss, ZERO)
     ends = not sell.fitting(left[0] / sell.worth), not buy.fitting(left[1] / buy.worth)
-    saving = value * (sell.cost(value) + buy.cost(value) - offer.cost(value) + fee) - loss
+    saving = value * (places.cost(sell, value) + places.cost(buy, value) - places.cost(offer, value) + fee) - loss
     if not any(ends) or saving < 0:
         return None
     return Cross(offer, over, under, quantity, quantity * spent, quantity * gained, ends, saving)

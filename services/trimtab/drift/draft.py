@@ -59,14 +59,14 @@ class Draft:
     def sell(self, want: Want) -> None:
         """Sell what is left of a correction, where it lies."""
         offers = list(self.places.offers(want.asset, Side.SELL))
-        while (option := _pick(self._sales(want, offers))) is not None:
+        while offers and (option := self._pick(self._sales(want, offers))) is not None:
             offers.remove(option.offer)
             self._trade(option.offer, option.quantity)
 
     def buy(self, want: Want) -> None:
         """Buy what is left of a correction, where the cash lies, and raise what is lacking."""
         offers = list(self.places.offers(want.asset, Side.BUY))
-        while (option := self._payable(want, offers)) is not None:
+        while offers and (option := self._payable(want, offers)) is not None:
             offers.remove(option.offer)
             for offer, quantity in (*option.sales, (option.offer, option.quantity)):
                 self._trade(offer, quantity)
@@ -124,21 +124,37 @@ class Draft:
 
     def _sales(self, want: Want, offers: Iterable[Offer]) -> Iterator[_Option]:
         for offer in offers:
-            wanted = offer.fitting(want.open / offer.worth)
-            can = offer.fitting(min(wanted, self.purses[offer.rank].holds(want.asset)))
+            wanted, there = offer.fitting(want.open / offer.worth), self.purses[offer.rank].holds(want.asset)
+            can = wanted if wanted <= there else offer.fitting(there)
             if can:
                 yield _Option(offer, can, can == wanted)
 
+    def _pick(self, options: Iterable[_Option]) -> _Option | None:
+        """Return the cheapest option that does all, else the one that does most; the preferred account among equals."""
+        found = list(options)
+        whole = [option for option in found if option.whole]
+        if len(whole) == 1:
+            return whole[0]  # nothing to compare: what it costs need not be worked out
+        if whole:
+            return min(whole, key=self._dearness)
+        return max(found, key=lambda option: (option.quantity * option.offer.worth, -option.offer.rank), default=None)
+
+    def _dearness(self, option: _Option) -> tuple[Decimal, int]:
+        return self.places.cost(option.offer, option.quantity * option.offer.worth), option.offer.rank
+
     def _payable(self, want: Want, offers: Sequence[Offer]) -> _Option | None:
-        option = _pick(self._purchases(want, offers, raising=False))
-        return option if option is not None and option.whole else _pick(self._purchases(want, offers, raising=True))
+        option = self._pick(self._purchases(want, offers, raising=False))
+        if option is not None and option.whole:
+            return option
+        return self._pick(self._purchases(want, offers, raising=True))
 
     def _purchases(self, want: Want, offers: Iterable[Offer], *, raising: bool) -> Iterator[_Option]:
         for offer in offers:
             wanted, cash = offer.fitting(want.open / offer.worth), self.purses[offer.rank].cash
             sales = tuple(self._raised(offer.rank, wanted * offer.spends - cash)) if raising else ()
             cash += sum((quantity * sale.brings for sale, quantity in sales), ZERO)
-            can = offer.fitting(min(wanted, cash / offer.spends))
+            payable = cash / offer.spends
+            can = wanted if wanted <= payable else offer.fitting(payable)
             if can:
                 yield _Option(offer, can, can == wanted, sales)
 
@@ -174,16 +190,3 @@ class Draft:
             leg.depends_on = purse.draw(quantity * offer.spends)
         else:
             purse.take(rules.quote, quantity * offer.spends)
-
-
-def _pick(options: Iterable[_Option]) -> _Option | None:
-    """Return the cheapest option that does all, else the one that does most; the preferred account among equals."""
-    found = list(options)
-    whole = [option for option in found if option.whole]
-    if len(whole) == 1:
-        return whole[0]  # nothing to compare: what it costs need not be worked out
-    if whole:
-        return min(
-            whole, key=lambda option: (option.offer.cost(option.quantity * option.offer.worth), option.offer.rank)
-        )
-    return max(found, key=lambda option: (option.quantity * option.offer.worth, -option.offer.rank), default=None)

@@ -25,7 +25,6 @@ class Offer:
         worth: value of one unit of base at the decision, in the portfolio's quote currency.
         limit: the worst price an order may have.
         smallest: the least quantity (base, on the grid) that venue and owner allow.
-        impact: `Y s` of the square-root law (costs.py).
 
     """
 
@@ -36,7 +35,6 @@ class Offer:
     worth: Decimal
     limit: Decimal
     smallest: Decimal
-    impact: Decimal
 
     @property
     def key(self) -> Key:
@@ -58,10 +56,6 @@ class Offer:
         quantity = floor_to(wanted, self.quote.instrument.step)
         return quantity if quantity >= self.smallest else ZERO
 
-    def cost(self, value: Decimal) -> Decimal:
-        """Return the live cost of trading this value (portfolio's quote currency), one way, as a fraction of it."""
-        return trade_cost(self.quote, self.side, value / self.worth * self.quote.mid, self.impact)
-
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -82,25 +76,33 @@ class Places:
 
     def offer(self, rank: int, base: str, quote: str, side: Side) -> Offer | None:
         """Return what the account of this rank offers, None if it cannot be traded or priced there now."""
-        account = self.holdings.accounts[rank]
-        found, priced = (self._quote(account, base, currency) for currency in (quote, self.holdings.quote))
+        account, cash = self.holdings.accounts[rank], self.holdings.quote
+        found = self._quote(account, base, quote)
+        priced = found if quote == cash or found is None else self._quote(account, base, cash)
         if found is None or priced is None:
             return None
-        rules, limit = found.instrument, limit_price(found, side, self.limits.slippage_budget_spreads)
-        by_notional = rules.min_notional / min(limit, found.mid)
-        smallest = max(rules.min_quantity, by_notional, self.limits.min_trade / priced.mid, rules.step)
-        return Offer(
-            account, rank, found, side, priced.mid, limit, ceil_to(smallest, rules.step), self._impact(base, quote)
-        )
+        rules, worth = found.instrument, priced.mid
+        limit = limit_price(found, side, self.limits.slippage_budget_spreads)
+        by_notional = rules.min_notional / min(limit, worth if priced is found else found.mid)
+        smallest = max(rules.min_quantity, by_notional, self.limits.min_trade / worth, rules.step)
+        return Offer(account, rank, found, side, worth, limit, ceil_to(smallest, rules.step))
+
+    def cost(self, offer: Offer, value: Decimal) -> Decimal:
+        """Return the live cost of trading this value (portfolio's quote currency), one way, as a fraction of it."""
+        rules = offer.quote.instrument
+        impact = self._impact(rules.base, rules.quote)
+        return trade_cost(offer.quote, offer.side, value / offer.worth * offer.quote.mid, impact)
 
     def _quote(self, account: Account, base: str, quote: str) -> Quote | None:
         """Return a book that orders can be sent to: sound, fresh, and open."""
         found = self.market.quotes.get(f"{account.venue}:{base}/{quote}")
+        if found is None or not found.instrument.tradable or found.fault():
+            return None
         oldest_us = self.market.event_time_us - int(self.settings.quote_age_max_seconds * 1_000_000)
-        usable = found is not None and found.instrument.tradable and not found.fault()
-        return found if usable and found is not None and found.event_time_us >= oldest_us else None
+        return found if found.event_time_us >= oldest_us else None
 
     def _impact(self, base: str, quote: str) -> Decimal:
+        """Return `Y s` of the square-root law (costs.py)."""
         variance = self.covariance.variance(base, quote)
         volatility = lifetime_volatility(variance, self.settings.signal_lifetime_seconds)
         return impact_coefficient(self.market, self.settings) * volatility

@@ -44,7 +44,7 @@ from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.orders import Side
 from trimtab.drift.costs import limit_price, net
 from trimtab.drift.draft import Draft
-from trimtab.drift.funding import Stand, capped, funded
+from trimtab.drift.funding import Funded, Stand, capped, funded
 from trimtab.drift.holdings import View
 from trimtab.drift.offers import Places
 from trimtab.drift.policy import Assessment
@@ -82,9 +82,11 @@ def plan(signal_id: str, view: View, assessment: Assessment, coupling: Coupling,
     """
     share_max = places.limits.max_trade_share
     opened = purses(view, places.holdings)
-    cash = sum((purse.cash for purse in opened), ZERO) / view.equity
     corrections = capped(assessment.corrections, share_max)
-    found = funded(corrections, assessment.room, _stands(view, assessment, coupling, places), cash)
+    found = Funded(corrections, ())
+    if assessment.room:  # else nothing may be sold beyond its own correction
+        cash = sum((purse.cash for purse in opened), ZERO) / view.equity
+        found = funded(corrections, assessment.room, _stands(view, assessment, coupling, places), cash)
     draft = Draft(places, opened, wants(found, view.equity, share_max), [extra.asset for extra in found.extra])
     draft.cross()
     for correction in found.corrections:

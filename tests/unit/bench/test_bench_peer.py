@@ -36,7 +36,7 @@ def test_a_trade_brings_every_asset_back_to_its_target() -> None:
     }
     held = {**start, "USDT": peer._CASH * peer._EQUITY}
     subject = prepare(None, peer._state(held), peer._portfolio(BOUND), peer._SETTINGS)
-    decision = judge(peer._market(candles, place), subject, explain=False)
+    decision = judge(peer._market(candles, place, peer._rules()), subject, explain=False)
     assert isinstance(decision, Signal)
     assert {trade.base for trade in decision.trades} == set(ASSETS)
 
