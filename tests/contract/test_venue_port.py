@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,61 +15,13 @@ import pytest
 
 from simulated_exchange import ACCOUNT, simulated_exchange
 from trimtab.adapters.venues.registry import open_account
-from trimtab.domain.ids import client_order_id, derive
 from trimtab.domain.orders import (
-    ChildOrder,
     OrderKind,
     OrderState,
-    ParentOrder,
-    ParentState,
     Side,
-    TimeInForce,
 )
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Reconnected, Refused, Venue, VenueTrade
-
-# Far from the synthetic market's price, so that it rests; far above, so that it fills.
-LOW, HIGH = Decimal("30000.00"), Decimal("200000.00")
-
-
-def parent(side: Side = Side.BUY, instrument: str = "BTC/USDT") -> ParentOrder:
-    base, quote = instrument.split("/")
-    return ParentOrder(
-        parent_id=derive("parent", side, instrument),
-        signal_id="signal",
-        portfolio_id="core",
-        shard=0,
-        venue="binance",
-        account=ACCOUNT,
-        instrument=instrument,
-        base=base,
-        quote=quote,
-        side=side,
-        quantity=Decimal(1),
-        decision_price=LOW,
-        limit_price=HIGH,
-        urgency=Decimal(0),
-        volatility=Decimal("0.5"),
-        depends_on=(),
-        deadline_us=0,
-        decided_us=0,
-        state=ParentState.WORKING,
-    )
-
-
-def child(attempt: int = 1, price: Decimal = LOW, **changes: object) -> ChildOrder:
-    order = ChildOrder(
-        client_order_id=client_order_id("contract", attempt),
-        parent_id="contract",
-        attempt=attempt,
-        kind=OrderKind.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        quantity=Decimal("0.01000"),
-        price=price,
-        state=OrderState.SUBMITTED,
-        request_time_ms=time.time_ns() // 1_000_000,
-        placed_us=0,
-    )
-    return replace(order, **changes)  # type: ignore[arg-type]  # names of ChildOrder's own fields
+from venue_orders import HIGH, parent, resting, taking
 
 
 @pytest.fixture(params=["binance", "coinbase"])
@@ -82,7 +33,7 @@ async def venue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_a_resting_order_is_accepted_found_listed_and_cancelled(venue: Venue) -> None:
-    order = child()
+    order = resting()
     placed = await venue.place(parent(), order)
     assert isinstance(placed, ExecutionReport)
     assert (placed.state, placed.filled, placed.client_order_id) == (
@@ -106,7 +57,7 @@ async def test_a_resting_order_is_accepted_found_listed_and_cancelled(venue: Ven
 
 
 async def test_a_taking_order_brings_its_executions_the_same_from_everywhere(venue: Venue) -> None:
-    order = child(price=HIGH, time_in_force=TimeInForce.IOC)
+    order = taking()
     placed = await venue.place(parent(), order)
     assert isinstance(placed, ExecutionReport)
     assert placed.state is OrderState.FILLED
@@ -125,13 +76,13 @@ async def test_an_instrument_that_the_venue_does_not_have_has_no_trades(venue: V
 
 
 async def test_a_market_order_fills(venue: Venue) -> None:
-    placed = await venue.place(parent(Side.SELL), child(kind=OrderKind.MARKET))
+    placed = await venue.place(parent(Side.SELL), resting(kind=OrderKind.MARKET))
     assert isinstance(placed, ExecutionReport)
     assert placed.state is OrderState.FILLED
 
 
 async def test_a_maker_only_order_that_would_take_is_refused(venue: Venue) -> None:
-    answer = await venue.place(parent(), child(price=HIGH, kind=OrderKind.LIMIT_MAKER))
+    answer = await venue.place(parent(), resting(price=HIGH, kind=OrderKind.LIMIT_MAKER))
     assert isinstance(answer, Refused)
     assert answer.code in {"would_cross", "percent_price"}
 
@@ -147,46 +98,46 @@ async def test_a_maker_only_order_that_would_take_is_refused(venue: Venue) -> No
     ],
 )
 async def test_what_the_venue_refuses_has_a_stable_code(venue: Venue, changes: dict[str, Decimal], code: str) -> None:
-    answer = await venue.place(parent(), child(**changes))
+    answer = await venue.place(parent(), resting(**changes))
     assert isinstance(answer, Refused)
     assert answer.code == code
 
 
 async def test_an_unknown_instrument_is_refused(venue: Venue) -> None:
-    answer = await venue.place(parent(instrument="NOPE/USDT"), child())
+    answer = await venue.place(parent(instrument="NOPE/USDT"), resting())
     assert isinstance(answer, Refused)
     assert answer.code == "misconfigured"
 
 
 async def test_a_request_past_its_receive_window_is_not_placed(venue: Venue) -> None:
-    order = child(request_time_ms=time.time_ns() // 1_000_000 - 60_000)
+    order = resting(request_time_ms=time.time_ns() // 1_000_000 - 60_000)
     assert isinstance(await venue.place(parent(), order), NotPlaced)
     assert isinstance(await venue.find(parent(), order), Absent)
 
 
 async def test_an_order_the_venue_never_had_is_absent(venue: Venue) -> None:
-    assert isinstance(await venue.find(parent(), child(99)), Absent)
-    assert isinstance(await venue.cancel(parent(), child(99)), Absent)
+    assert isinstance(await venue.find(parent(), resting(99)), Absent)
+    assert isinstance(await venue.cancel(parent(), resting(99)), Absent)
 
 
 async def test_balances_are_what_the_account_has(venue: Venue) -> None:
     before = await venue.balances()
     assert isinstance(before, dict)
-    placed = await venue.place(parent(), child(price=HIGH, time_in_force=TimeInForce.IOC))
+    placed = await venue.place(parent(), taking())
     assert isinstance(placed, ExecutionReport)
     after = await venue.balances()
     assert isinstance(after, dict)
     fees = sum(item.fee for item in placed.executions if item.fee_asset == "BTC")
     assert after["BTC"] - before["BTC"] == placed.filled - fees
-    resting = await venue.place(parent(), child(2))
-    assert isinstance(resting, ExecutionReport)
+    second = await venue.place(parent(), resting(2))
+    assert isinstance(second, ExecutionReport)
     assert await venue.balances() == after  # locked counts too
 
 
 async def test_the_user_stream_tells_every_execution_once(venue: Venue) -> None:
     async with aclosing(venue.reports()) as reports:
         assert await anext(reports) == Reconnected(ACCOUNT)
-        order = child(price=HIGH, time_in_force=TimeInForce.IOC)
+        order = taking()
         placed = await venue.place(parent(), order)
         assert isinstance(placed, ExecutionReport)
         told, report = [], None
@@ -203,7 +154,7 @@ async def test_the_user_stream_tells_every_execution_once(venue: Venue) -> None:
 async def test_a_cancel_is_told_under_the_orders_own_id(venue: Venue) -> None:
     async with aclosing(venue.reports()) as reports:
         await anext(reports)
-        order = child()
+        order = resting()
         await venue.place(parent(), order)
         await venue.cancel(parent(), order)
         async with asyncio.timeout(10):

@@ -10,11 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from coinbase_orders import account, asks, parent, resting, taking
+from coinbase_account import account, asks
 
 from simulated_exchange import SimulatedExchange, simulated_exchange
 from trimtab.domain.orders import ChildOrder, OrderState
 from trimtab.ports.venue import Absent, ExecutionReport, Unknown
+from venue_orders import parent, resting, taking
 
 WINDOW = {"recv_window_ms": 400, "clock_skew_ms": 100}
 WINDOW_SECONDS = 0.6

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from ccxt.base.errors import ExchangeError
-from coinbase_orders import account, asks, parent, resting, taking
+from coinbase_account import account, asks
 from pydantic import SecretStr
 
 from simulated_exchange import ACCOUNT, SimulatedExchange, simulated_exchange
@@ -34,6 +34,7 @@ from trimtab.ports.venue import (
     Refused,
     Unknown,
 )
+from venue_orders import parent, resting, taking
 
 PLACE = "POST /orders"
 MAKER, TAKER = Decimal("0.004"), Decimal("0.006")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from test_ingest_resync import Listener, assert_books_are_the_venues, both, listening
-from test_venue_faults import buy, resting, taking
 
 from simulated_exchange import ACCOUNT, SimulatedExchange
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.venues.registry import feeds_of, open_account
 from trimtab.domain.orders import OrderState
 from trimtab.ports.venue import Absent, BookUpdate, ExecutionReport, Reconnected, Refused, Stale, Unknown
+from venue_orders import parent, resting, taking
 
 BTC = {"symbol": "BTCUSDT", "duration_ms": None}
 
@@ -72,9 +72,9 @@ async def test_an_order_into_an_empty_book_expires_and_into_a_thin_one_fills_a_l
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.say("pause")
     await exchange.fault("empty_book", **BTC)
-    expired = await venue.place(buy(), taking(1))
+    expired = await venue.place(parent(), taking(1))
     await exchange.fault("thin_book", **BTC, share_percent=1)
-    little = await venue.place(buy(), replace(taking(2), quantity=Decimal(4)))
+    little = await venue.place(parent(), replace(taking(2), quantity=Decimal(4)))
     await venue.close()
     assert isinstance(expired, ExecutionReport)
     assert (expired.state, expired.filled) == (OrderState.EXPIRED, Decimal(0))
@@ -90,20 +90,20 @@ async def test_a_symbol_that_does_not_trade_refuses_orders_and_gives_them_back(
 ) -> None:
     settings = exchange.settings()
     venue = open_account(ACCOUNT, settings)
-    assert isinstance(await venue.place(buy(), resting(1)), ExecutionReport)
+    assert isinstance(await venue.place(parent(), resting(1)), ExecutionReport)
     await exchange.fault("halt", **BTC, symbol_status=status)
-    refused = await venue.place(buy(), taking(2))
+    refused = await venue.place(parent(), taking(2))
     assert isinstance(refused, Refused)
     assert (refused.code, "Market is closed" in refused.reason) == ("market_closed", True)
     async with feeds_of(settings, SystemClock()) as (feed,):
         rules = {instrument.symbol: instrument.tradable for instrument in await feed.instruments()}
         assert rules == {"BTC/USDT": False, "ETH/USDT": True}
-        cancelled = await venue.cancel(buy(), resting(1))
+        cancelled = await venue.cancel(parent(), resting(1))
         assert isinstance(cancelled, ExecutionReport)
         assert cancelled.state is OrderState.CANCELED
         await exchange.disarm()
         assert all(instrument.tradable for instrument in await feed.instruments())
-    assert isinstance(await venue.place(buy(), taking(3)), ExecutionReport)
+    assert isinstance(await venue.place(parent(), taking(3)), ExecutionReport)
     await venue.close()
 
 
@@ -113,13 +113,13 @@ async def test_a_symbol_taken_off_the_list_loses_its_orders_and_holds_up_no_othe
     async with feeds_of(settings, SystemClock()) as (feed,), aclosing(venue.reports()) as reports:
         assert len(await feed.instruments()) == 2
         assert await anext(reports) == Reconnected(ACCOUNT)
-        await venue.place(buy(), resting(1))
+        await venue.place(parent(), resting(1))
         await anext(reports)
         await exchange.fault("delisting", **BTC)
         gone = await anext(reports)
         assert isinstance(gone, ExecutionReport)
         assert (gone.client_order_id, gone.state) == (resting(1).client_order_id, OrderState.CANCELED)
-        refused = await venue.place(buy(), resting(2))
+        refused = await venue.place(parent(), resting(2))
         assert isinstance(refused, Refused)
         assert refused.code == "unknown_instrument"
         assert isinstance(await venue.trades("BTC/USDT", 0), Absent)

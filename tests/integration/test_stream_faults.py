@@ -4,13 +4,13 @@ from contextlib import aclosing
 from decimal import Decimal
 
 import pytest
-from test_venue_faults import buy, resting
 from trading_floor import Floor
 
 from simulated_exchange import ACCOUNT, SimulatedExchange
 from trimtab.adapters.venues.registry import open_account
 from trimtab.domain.orders import OrderState, Side
 from trimtab.ports.venue import ExecutionReport
+from venue_orders import parent, resting
 
 REPORTS = "@executionReport"
 
@@ -31,15 +31,15 @@ async def test_events_come_twice_in_the_wrong_order_or_not_at_all(exchange: Simu
     async with aclosing(venue.reports()) as reports:
         await anext(reports)
         await exchange.fault("stream_duplicate", REPORTS, streams="user")
-        await venue.place(buy(), resting(1))
+        await venue.place(parent(), resting(1))
         assert await hear(2) == [(1, OrderState.ACCEPTED)] * 2
         await exchange.fault("stream_reorder", REPORTS, streams="user", latency_ms=20_000)
-        await venue.place(buy(), resting(2))
-        await venue.cancel(buy(), resting(2))
+        await venue.place(parent(), resting(2))
+        await venue.cancel(parent(), resting(2))
         assert await hear(2) == [(2, OrderState.CANCELED), (2, OrderState.ACCEPTED)]
         await exchange.fault("stream_gap", REPORTS, streams="user")
-        await venue.place(buy(), resting(3))
-        await venue.cancel(buy(), resting(3))
+        await venue.place(parent(), resting(3))
+        await venue.cancel(parent(), resting(3))
         assert await hear(1) == [(3, OrderState.CANCELED)]
     await venue.close()
     assert [line["struck"] for line in exchange.journal().faults] == [f"demo{REPORTS}"] * 3

@@ -1,70 +1,18 @@
 """One account over real ccxt while the simulated exchange misbehaves: what is known, and what the journal says."""
 
 import asyncio
-import time
 from contextlib import aclosing
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from simulated_exchange import ACCOUNT, SimulatedExchange
 from trimtab.adapters.venues.registry import open_account
-from trimtab.domain.ids import client_order_id
 from trimtab.domain.orders import (
-    ChildOrder,
-    OrderKind,
     OrderState,
-    ParentOrder,
-    ParentState,
-    Side,
-    TimeInForce,
 )
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Reconnected, Unknown
-
-
-def buy() -> ParentOrder:
-    return ParentOrder(
-        parent_id="faults",
-        signal_id="signal",
-        portfolio_id="core",
-        shard=0,
-        venue="binance",
-        account=ACCOUNT,
-        instrument="BTC/USDT",
-        base="BTC",
-        quote="USDT",
-        side=Side.BUY,
-        quantity=Decimal(1),
-        decision_price=Decimal(60_000),
-        limit_price=Decimal(200_000),
-        urgency=Decimal(0),
-        volatility=Decimal("0.5"),
-        depends_on=(),
-        deadline_us=0,
-        decided_us=0,
-        state=ParentState.WORKING,
-    )
-
-
-def resting(attempt: int = 1) -> ChildOrder:
-    return ChildOrder(
-        client_order_id=client_order_id("faults", attempt),
-        parent_id="faults",
-        attempt=attempt,
-        kind=OrderKind.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        quantity=Decimal("0.01"),
-        price=Decimal(30_000),
-        state=OrderState.SUBMITTED,
-        request_time_ms=time.time_ns() // 1_000_000,
-        placed_us=0,
-    )
-
-
-def taking(attempt: int = 1) -> ChildOrder:
-    return replace(resting(attempt), price=Decimal(200_000), time_in_force=TimeInForce.IOC)
+from venue_orders import parent, resting, taking
 
 
 @pytest.mark.parametrize(
@@ -90,8 +38,8 @@ async def test_an_order_carried_out_without_an_answer_is_unknown_and_then_found(
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.fault(kind, "POST /api/v3/order", **more)
     order = taking()
-    assert isinstance(await venue.place(buy(), order), Unknown)
-    found = await venue.find(buy(), order)
+    assert isinstance(await venue.place(parent(), order), Unknown)
+    found = await venue.find(parent(), order)
     await venue.close()
     assert isinstance(found, ExecutionReport)
     assert found.state is OrderState.FILLED
@@ -109,8 +57,8 @@ async def test_an_order_that_never_arrived_is_unknown_and_then_absent(
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.fault(kind, "POST /api/v3/order", **more)
     order = resting()
-    assert isinstance(await venue.place(buy(), order), Unknown)
-    assert isinstance(await venue.find(buy(), order), Absent)
+    assert isinstance(await venue.place(parent(), order), Unknown)
+    assert isinstance(await venue.find(parent(), order), Absent)
     await venue.close()
     assert exchange.journal().orders == {}
 
@@ -119,8 +67,8 @@ async def test_a_late_answer_is_unknown(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings(request_timeout_ms=300))
     await exchange.fault("late_answer", "POST /api/v3/order", latency_ms=1_500)
     order = resting()
-    assert isinstance(await venue.place(buy(), order), Unknown)
-    found = await venue.find(buy(), order)
+    assert isinstance(await venue.place(parent(), order), Unknown)
+    found = await venue.find(parent(), order)
     await venue.close()
     assert isinstance(found, ExecutionReport)
 
@@ -129,20 +77,20 @@ async def test_a_request_that_arrives_late_is_refused_by_its_own_receive_window(
     venue = open_account(ACCOUNT, exchange.settings(recv_window_ms=200))
     await exchange.fault("latency", "POST /api/v3/order", latency_ms=600)
     order = resting()
-    assert isinstance(await venue.place(buy(), order), NotPlaced)
-    assert isinstance(await venue.find(buy(), order), Absent)
+    assert isinstance(await venue.place(parent(), order), NotPlaced)
+    assert isinstance(await venue.find(parent(), order), Absent)
     await venue.close()
 
 
 async def test_a_rate_limit_stops_us_for_as_long_as_the_venue_says(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.fault("rate_limit", "POST /api/v3/order", retry_after_seconds=2)
-    answer = await venue.place(buy(), resting())
+    answer = await venue.place(parent(), resting())
     assert isinstance(answer, NotPlaced)
     assert answer.retry_after_ms == 2_000
-    assert isinstance(await venue.place(buy(), resting(2)), NotPlaced)
+    assert isinstance(await venue.place(parent(), resting(2)), NotPlaced)
     await asyncio.sleep(2.1)
-    assert isinstance(await venue.place(buy(), resting(3)), ExecutionReport)
+    assert isinstance(await venue.place(parent(), resting(3)), ExecutionReport)
     await venue.close()
 
 
@@ -150,13 +98,13 @@ async def test_too_many_orders_of_the_account_leave_its_cancels_and_look_ups_alo
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.say("limits", orders_1d=1)
     order = resting()
-    assert isinstance(await venue.place(buy(), order), ExecutionReport)
-    answer = await venue.place(buy(), resting(2))
+    assert isinstance(await venue.place(parent(), order), ExecutionReport)
+    answer = await venue.place(parent(), resting(2))
     assert isinstance(answer, NotPlaced)
     assert "-1015" in answer.reason
     assert 1_000 <= answer.retry_after_ms <= 86_400_000
-    assert isinstance(await venue.find(buy(), order), ExecutionReport)
-    cancelled = await venue.cancel(buy(), order)
+    assert isinstance(await venue.find(parent(), order), ExecutionReport)
+    cancelled = await venue.cancel(parent(), order)
     await venue.close()
     assert isinstance(cancelled, ExecutionReport)
     assert cancelled.state is OrderState.CANCELED
@@ -164,13 +112,13 @@ async def test_too_many_orders_of_the_account_leave_its_cancels_and_look_ups_alo
 
 async def test_a_ban_silences_the_whole_account_until_it_is_over(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
-    assert isinstance(await venue.place(buy(), resting()), ExecutionReport)
+    assert isinstance(await venue.place(parent(), resting()), ExecutionReport)
     await exchange.say("limits", request_weight_1m=1, refusals_before_ban=0)
     assert isinstance(await venue.balances(), Unknown)
-    answer = await venue.place(buy(), resting(2))
+    answer = await venue.place(parent(), resting(2))
     assert isinstance(answer, NotPlaced)
     assert 110_000 < answer.retry_after_ms <= 120_000
-    assert isinstance(await venue.find(buy(), resting()), Unknown)
+    assert isinstance(await venue.find(parent(), resting()), Unknown)
     await venue.close()
     refused = [line["status"] for line in exchange.limited()]
     assert refused == [418]
@@ -179,9 +127,9 @@ async def test_a_ban_silences_the_whole_account_until_it_is_over(exchange: Simul
 async def test_an_order_sent_twice_while_open_is_unknown_not_refused(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     order = resting()
-    assert isinstance(await venue.place(buy(), order), ExecutionReport)
-    assert isinstance(await venue.place(buy(), order), Unknown)
-    found = await venue.find(buy(), order)
+    assert isinstance(await venue.place(parent(), order), ExecutionReport)
+    assert isinstance(await venue.place(parent(), order), Unknown)
+    found = await venue.find(parent(), order)
     await venue.close()
     assert isinstance(found, ExecutionReport)
     assert found.state is OrderState.ACCEPTED
@@ -192,10 +140,10 @@ async def test_a_cancel_that_was_carried_out_twice_is_absent_and_then_found_canc
 ) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     order = resting()
-    await venue.place(buy(), order)
+    await venue.place(parent(), order)
     await exchange.fault("duplicate_request", "DELETE /api/v3/order")
-    assert isinstance(await venue.cancel(buy(), order), Absent)
-    found = await venue.find(buy(), order)
+    assert isinstance(await venue.cancel(parent(), order), Absent)
+    found = await venue.find(parent(), order)
     await venue.close()
     assert isinstance(found, ExecutionReport)
     assert found.state is OrderState.CANCELED
@@ -204,10 +152,10 @@ async def test_a_cancel_that_was_carried_out_twice_is_absent_and_then_found_canc
 async def test_answers_in_the_wrong_order_are_told_apart(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     await exchange.fault("overtaken_answer", "POST /api/v3/order", latency_ms=4_000)
-    first = asyncio.create_task(venue.place(buy(), resting(1)))
+    first = asyncio.create_task(venue.place(parent(), resting(1)))
     while not exchange.journal().orders:  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.05)
-    second = await venue.place(buy(), resting(2))
+    second = await venue.place(parent(), resting(2))
     answers = [await first, second]
     await venue.close()
     assert [answer.client_order_id for answer in answers] == [  # type: ignore[union-attr]  # reports, or it fails
@@ -218,10 +166,10 @@ async def test_answers_in_the_wrong_order_are_told_apart(exchange: SimulatedExch
 async def test_a_lookup_whose_trades_fail_is_unknown_as_a_whole(exchange: SimulatedExchange) -> None:
     venue = open_account(ACCOUNT, exchange.settings())
     order = taking()
-    await venue.place(buy(), order)
+    await venue.place(parent(), order)
     await exchange.fault("error_before", "GET /api/v3/myTrades")
-    assert isinstance(await venue.find(buy(), order), Unknown)
-    assert isinstance(await venue.find(buy(), order), ExecutionReport)
+    assert isinstance(await venue.find(parent(), order), Unknown)
+    assert isinstance(await venue.find(parent(), order), ExecutionReport)
     await venue.close()
 
 
@@ -242,7 +190,7 @@ async def test_a_dropped_user_stream_comes_back_and_says_so(exchange: SimulatedE
         for attempt in (1, 2, 3):
             await exchange.fault("websocket_drop", streams="user")
             assert await anext(reports) == Reconnected(ACCOUNT)
-            await venue.place(buy(), resting(attempt))
+            await venue.place(parent(), resting(attempt))
             report = await anext(reports)
             assert isinstance(report, ExecutionReport)
             assert report.client_order_id == resting(attempt).client_order_id
@@ -254,7 +202,7 @@ async def test_trades_missed_while_the_stream_was_down_are_in_the_history(exchan
     async with aclosing(venue.reports()) as reports, asyncio.timeout(30):
         await anext(reports)
         await exchange.fault("websocket_drop", streams="user")
-        placed = await venue.place(buy(), taking())
+        placed = await venue.place(parent(), taking())
         assert isinstance(placed, ExecutionReport)
         while await anext(reports) != Reconnected(ACCOUNT):
             pass
@@ -293,7 +241,7 @@ async def test_a_clock_that_goes_wrong_by_more_than_the_window_allows_places_not
     venue = open_account(ACCOUNT, exchange.settings())
     await venue.balances()
     await exchange.fault("clock_skew", skew_ms=skew_ms, duration_ms=None)
-    first = await venue.place(buy(), resting())
+    first = await venue.place(parent(), resting())
     if abs(skew_ms) > 1_000:
         assert isinstance(first, NotPlaced)
         assert "-1021" in first.reason
@@ -302,7 +250,7 @@ async def test_a_clock_that_goes_wrong_by_more_than_the_window_allows_places_not
     else:
         assert isinstance(first, ExecutionReport)
     await exchange.disarm()
-    assert isinstance(await venue.place(buy(), resting(2)), ExecutionReport)
+    assert isinstance(await venue.place(parent(), resting(2)), ExecutionReport)
     await venue.close()
 
 
@@ -310,13 +258,13 @@ async def test_absence_counts_later_where_the_venues_clock_is_behind(exchange: S
     venue = open_account(ACCOUNT, exchange.settings())
     usual_ms = venue.absence_window_ms
     await exchange.fault("clock_skew", skew_ms=-900, duration_ms=None)
-    assert isinstance(await venue.find(buy(), resting()), Absent)
+    assert isinstance(await venue.find(parent(), resting()), Absent)
     assert usual_ms + 350 < venue.absence_window_ms < usual_ms + 5_000
     await exchange.fault("clock_skew", skew_ms=900, duration_ms=None)
-    assert isinstance(await venue.find(buy(), resting()), Absent)
+    assert isinstance(await venue.find(parent(), resting()), Absent)
     assert venue.absence_window_ms == usual_ms
     await exchange.fault("error_before", "GET /api/v3/time")
-    assert isinstance(await venue.find(buy(), resting()), Unknown)
+    assert isinstance(await venue.find(parent(), resting()), Unknown)
     await venue.close()
 
 
@@ -324,17 +272,17 @@ async def test_maintenance_leaves_everything_unknown_and_comes_back(exchange: Si
     venue = open_account(ACCOUNT, exchange.settings())
     async with aclosing(venue.reports()) as reports, asyncio.timeout(30):
         assert await anext(reports) == Reconnected(ACCOUNT)
-        await venue.place(buy(), resting(1))
+        await venue.place(parent(), resting(1))
         assert isinstance(await anext(reports), ExecutionReport)
         await exchange.fault("maintenance", duration_ms=None)
         await exchange.struck("exchange: closed")
-        assert isinstance(await venue.place(buy(), resting(2)), Unknown)
-        assert isinstance(await venue.find(buy(), resting(2)), Unknown)
+        assert isinstance(await venue.place(parent(), resting(2)), Unknown)
+        assert isinstance(await venue.find(parent(), resting(2)), Unknown)
         assert isinstance(await venue.balances(), Unknown)
         await exchange.disarm()
         assert await anext(reports) == Reconnected(ACCOUNT)
-        assert isinstance(await venue.find(buy(), resting(2)), Absent)
-        kept = await venue.find(buy(), resting(1))
+        assert isinstance(await venue.find(parent(), resting(2)), Absent)
+        kept = await venue.find(parent(), resting(1))
         assert isinstance(kept, ExecutionReport)
         assert kept.state is OrderState.ACCEPTED
     await venue.close()

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from test_venue_faults import buy, resting
 
 from trimtab.adapters.venues.registry import accounts_of, open_account
 from trimtab.domain.errors import InvalidValueError
 from trimtab.ports.venue import Absent, ExecutionReport, NotPlaced, Refused, Unknown
 from trimtab.settings import AccountSettings, Settings, VenueSettings
+from venue_orders import parent, resting
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -165,7 +165,7 @@ WIRE: list[tuple[str, Handler, type]] = [
 async def test_what_an_answer_to_a_placement_means(handler: Handler, expected: type) -> None:
     async with answering(handler) as (port, came):
         venue = open_account("binance-main", settings(port))
-        answer = await venue.place(buy(), resting())
+        answer = await venue.place(parent(), resting())
         await venue.close()
     assert type(answer) is expected, answer
     assert came == ["POST"]  # never sent again behind our back
@@ -174,9 +174,9 @@ async def test_what_an_answer_to_a_placement_means(handler: Handler, expected: t
 async def test_retry_after_is_honoured_by_every_request_that_follows() -> None:
     async with answering(says(429, {"code": -1003, "msg": "Too much"}, **{"Retry-After": "7"})) as (port, came):
         venue = open_account("binance-main", settings(port))
-        first = await venue.place(buy(), resting())
-        second = await venue.place(buy(), resting(2))
-        cancelled = await venue.cancel(buy(), resting())
+        first = await venue.place(parent(), resting())
+        second = await venue.place(parent(), resting(2))
+        cancelled = await venue.cancel(parent(), resting())
         await venue.close()
     assert isinstance(first, NotPlaced)
     assert first.retry_after_ms == 7_000
@@ -189,9 +189,9 @@ async def test_retry_after_is_honoured_by_every_request_that_follows() -> None:
 async def test_a_venue_that_went_away_is_unknown_on_the_old_connection_and_not_placed_on_a_new_one() -> None:
     async with answering(says(200, LIVE)) as (port, _):
         venue = open_account("binance-main", settings(port))
-        await venue.find(buy(), resting())
-    first = await venue.place(buy(), resting())
-    second = await venue.place(buy(), resting(2))
+        await venue.find(parent(), resting())
+    first = await venue.place(parent(), resting())
+    second = await venue.place(parent(), resting(2))
     await venue.close()
     assert isinstance(first, Unknown | NotPlaced)
     assert isinstance(second, NotPlaced)
@@ -201,8 +201,8 @@ async def test_a_venue_that_never_answered_is_not_placed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     venue = open_account("binance-main", settings(port))
-    answer = await venue.place(buy(), resting())
-    found = await venue.find(buy(), resting())
+    answer = await venue.place(parent(), resting())
+    found = await venue.find(parent(), resting())
     await venue.close()
     assert isinstance(answer, NotPlaced)
     assert isinstance(found, Unknown)
@@ -224,7 +224,7 @@ async def test_a_venue_that_never_answered_is_not_placed() -> None:
 async def test_only_evidence_settles_a_lookup(handler: Handler, expected: type) -> None:
     async with answering(handler) as (port, _):
         venue = open_account("binance-main", settings(port))
-        answer = await venue.find(buy(), resting())
+        answer = await venue.find(parent(), resting())
         await venue.close()
     assert type(answer) is expected, answer
 
@@ -235,7 +235,7 @@ async def test_a_key_that_may_withdraw_places_nothing() -> None:
             async with accounts_of(settings(port)):
                 pass
         venue = open_account("binance-main", settings(port))
-        answer = await venue.place(buy(), resting())
+        answer = await venue.place(parent(), resting())
         await venue.close()
     assert isinstance(answer, Refused)
     assert came == []
