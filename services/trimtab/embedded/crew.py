@@ -24,6 +24,8 @@ END_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.03
 _ERROR = "error: "
 _FRAME = re.compile(r"at \S+\(|\.\.\. \d+ more$")
+_LOUD = re.compile(r"\b(ERROR|FATAL)\b")  # as Kafka, the registry and PostgreSQL log what they end of
+_CAUSE = "Caused by: "
 
 
 class Crew:
@@ -99,7 +101,7 @@ class Crew:
         pid = self._start(name, command)
         code = self._await_end(name, pid, ONE_OFF_SECONDS_MAX)
         if code != 0:
-            raise PartError(f"{name} failed (exit code {code}): {last_line(Path(command.log))}; see {command.log}")
+            raise PartError(f"{name} failed (exit code {code}): {last_words(Path(command.log))}; see {command.log}")
 
     def _bring_up(self, part: Part) -> None:
         self._parts[part.name] = part
@@ -142,7 +144,7 @@ class Crew:
             code = self._codes.get(pid)
         if code is not None:
             reason = f"{name} ended while starting ({_how(code)})"
-            raise PartError(f"{reason}: {last_line(Path(command.log))}; see {command.log}", code)
+            raise PartError(f"{reason}: {last_words(Path(command.log))}; see {command.log}", code)
 
     def _await_end(self, name: str, pid: int, seconds_max: float) -> int:
         with self._ended:
@@ -188,9 +190,12 @@ class Crew:
             self._tell(name, "gave_up", f"{name} died more than {LIMIT} times in {WINDOW_SECONDS:.0f} s; it stays down")
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that says something, which Java's stack frames do not; a dash when there is none."""
-    return next((line for line in _lines_backwards(log) if not _FRAME.match(line)), "-")[:200]
+def last_words(log: Path) -> str:
+    """What a log says its process ended of: the cause of its last error, that error, or its last line; else a dash."""
+    lines = [line for line in _lines_backwards(log) if not _FRAME.match(line)]
+    loud = next((place for place, line in enumerate(lines) if _LOUD.search(line)), 0)
+    causes = (line for line in lines[:loud] if line.startswith(_CAUSE))
+    return next(causes, lines[loud] if lines else "-")[:200]
 
 
 def last_errors(log: Path) -> list[str]:
@@ -200,7 +205,7 @@ def last_errors(log: Path) -> list[str]:
     """
     backwards = itertools.takewhile(lambda line: line.startswith(_ERROR), _lines_backwards(log))
     errors = [line.removeprefix(_ERROR) for line in backwards]
-    return errors[::-1] or [last_line(log)]
+    return errors[::-1] or [last_words(log)]
 
 
 def _lines_backwards(log: Path, bytes_max: int = 65_536) -> list[str]:

@@ -11,7 +11,7 @@ from types import FrameType
 
 import psutil
 
-from trimtab.embedded.crew import last_line
+from trimtab.embedded.crew import last_words
 from trimtab.embedded.errands import do_errands
 from trimtab.embedded.errors import FolderInUseError, PartError, StackError
 from trimtab.embedded.events import Event, OnEvent, ignore, read_events
@@ -98,7 +98,7 @@ def _await_ready(home: Folder, child: "subprocess.Popen[bytes]", on_event: OnEve
     told = log.stat().st_size if log.exists() else 0
     while not (home.path / "addresses.json").exists():
         if child.poll() is not None:
-            raise StackError(last_line(home.logs / "supervisor.log").removeprefix("error: "))
+            raise StackError(last_words(home.logs / "supervisor.log").removeprefix("error: "))
         told = read_events(log, told, on_event)
         time.sleep(POLL_SECONDS)
     read_events(log, told, on_event)

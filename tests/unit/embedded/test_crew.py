@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from trimtab.embedded import errands
-from trimtab.embedded.crew import Crew, last_line
+from trimtab.embedded.crew import Crew, last_words
 from trimtab.embedded.errors import PartError, StackError
 from trimtab.embedded.leash import Command
 from trimtab.embedded.restarts import FIRST_PAUSE_SECONDS, LIMIT, WINDOW_SECONDS, Restarts
@@ -254,17 +254,22 @@ def test_the_pause_grows_and_the_limit_holds_within_the_window():
     assert Restarts("never").pause_after_crash("kafka") is None
 
 
-def test_last_words_are_the_last_line_that_says_something(tmp_path):
+def test_last_words_are_the_last_words_that_says_something(tmp_path):
     log = tmp_path / "log"
-    assert last_line(log) == "-"
+    assert last_words(log) == "-"
     log.write_bytes(b"first\nlast \xff\n\n  \n")
-    assert last_line(log).startswith("last")
+    assert last_words(log).startswith("last")
     log.write_text(
         "ERROR: it ended\n\tat io.example.Runner.main(Runner.java:62)\n"
         "Caused by: java.nio.file.AccessDeniedException: /a.jar\n"
         "\tat java.base/java.nio.Files.read(Files.java:12)\n\t... 24 more\n\n"
     )
-    assert last_line(log) == "Caused by: java.nio.file.AccessDeniedException: /a.jar"
+    assert last_words(log) == "Caused by: java.nio.file.AccessDeniedException: /a.jar"
+    with log.open("a") as more:
+        more.write("17 INFO shut down\n18 ERROR Port 29038 is in use\n19 WARN kill it yourself\n")
+    assert last_words(log) == "18 ERROR Port 29038 is in use"
+    log.write_text("LOG:  could not bind\nFATAL:  could not create any TCP/IP sockets\nLOG:  shut down\n")
+    assert last_words(log) == "FATAL:  could not create any TCP/IP sockets"
 
 
 def test_an_errand_is_done_and_answered(tmp_path):
