@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from structlog.typing import FilteringBoundLogger
 
+from trimtab.adapters.memory.clock import VirtualClock
 from trimtab.adapters.memory.ledger import MemoryLedger
 from trimtab.backtest.bill import Bill, Price
-from trimtab.backtest.clock import VirtualClock
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.adapters.memory.clock import VirtualClock
 from trimtab.backtest.bill import Bill
-from trimtab.backtest.clock import VirtualClock
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees

@@ -14,7 +14,7 @@ from trimtab.cli.output import Json, result, say, table
 
 if TYPE_CHECKING:
     from trimtab.adapters.kafka.backfill import Backfill
-    from trimtab.imports.feeding import TapeClock
+    from trimtab.adapters.memory.clock import VirtualClock
     from trimtab.imports.findings import Findings
     from trimtab.imports.source import Source
     from trimtab.ingest.handlers import Outlet
@@ -92,13 +92,14 @@ class Imported:
 async def _imported(
     kind: str, tapes: Sequence[Path], venue: str | None, archive: Path | None, prefix: str | None
 ) -> Imported:
+    from trimtab.adapters.memory.clock import VirtualClock
     from trimtab.cli.progress import tape_bar
     from trimtab.cli.start import started
-    from trimtab.imports.feeding import Feeding, TapeClock
+    from trimtab.imports.feeding import Feeding
     from trimtab.imports.findings import Findings
     from trimtab.imports.source import opened
 
-    settings, clock, findings = started(), TapeClock(), Findings()
+    settings, clock, findings = started(), VirtualClock(), Findings()
     source = opened(kind, tapes, findings, venue)
     found = Imported(source, findings)
     async with AsyncExitStack() as open_things:
@@ -115,7 +116,7 @@ async def _imported(
 
 
 async def _open_outlets(
-    open_things: AsyncExitStack, found: Imported, clock: "TapeClock", archive: Path | None, prefix: str | None
+    open_things: AsyncExitStack, found: Imported, clock: "VirtualClock", archive: Path | None, prefix: str | None
 ) -> "Backfill | None":
     """Open an archive and the topics of a prefix, as far as they are wanted; return the latter."""
     from trimtab.adapters.archive.outlet import UNREGISTERED, market_outlet

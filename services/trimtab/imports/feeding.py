@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from trimtab.adapters.memory.clock import VirtualClock
 from trimtab.domain.ids import derive
 from trimtab.imports.findings import KINDS, OFF_GRID, Findings
 from trimtab.imports.sieve import SILENT, Sieve
@@ -23,26 +24,17 @@ from trimtab.ports.metrics import Unmetered
 from trimtab.settings import IngestSettings
 
 
-class TapeClock:
-    """The time of the event that is being imported."""
-
-    def __init__(self) -> None:
-        self.us = 0
-
-    def now_us(self) -> int:
-        """Return it."""
-        return self.us
-
-    async def sleep(self, seconds: float) -> None:
-        """Nobody waits on a tape."""
-        raise NotImplementedError
-
-
 class Feeding:
     """One import; `run` goes through it once."""
 
     def __init__(
-        self, source: Source, outlet: Outlet, clock: TapeClock, findings: Findings, settings: IngestSettings, name: str
+        self,
+        source: Source,
+        outlet: Outlet,
+        clock: VirtualClock,
+        findings: Findings,
+        settings: IngestSettings,
+        name: str,
     ) -> None:
         """`name` tells this import's frames from others'."""
         self._source, self._clock = source, clock
@@ -89,16 +81,17 @@ class Feeding:
     def _advance(self, time_us: int) -> None:
         """Let time go on, and publish what is due before it."""
         while self._builder.changed and self._builder.ready:
-            due_us = self._clock.us + self._pace.wait_us(self._clock.us)
+            now_us = self._clock.now_us()
+            due_us = now_us + self._pace.wait_us(now_us)
             if due_us >= time_us:
                 break
-            self._clock.us = due_us
+            self._clock.move(due_us)
             self._publish()
-        self._clock.us = max(self._clock.us, time_us)
+        self._clock.move(time_us)
 
     def _publish(self) -> None:
         self._ingest.publish_frame()
-        self._pace.spend(self._clock.us)
+        self._pace.spend(self._clock.now_us())
 
 
 def _noting(findings: Findings) -> Callable[[Any, str, Any], Any]:

@@ -4,7 +4,8 @@ import json
 import tracemalloc
 from pathlib import Path
 
-from trimtab.imports.feeding import Feeding, TapeClock
+from trimtab.adapters.memory.clock import VirtualClock
+from trimtab.imports.feeding import Feeding
 from trimtab.imports.findings import Findings
 from trimtab.imports.source import opened
 from trimtab.messages import Message
@@ -39,7 +40,7 @@ def recording(path: Path, updates: int) -> Path:
 def test_what_is_held_does_not_grow_with_the_tape(tmp_path: Path) -> None:
     peaks: list[int] = []
     for updates in (1_500, 9_000):
-        outlet, clock, findings = Counting(), TapeClock(), Findings()
+        outlet, clock, findings = Counting(), VirtualClock(), Findings()
         source = opened("binance-ws", [recording(tmp_path / f"{updates}.txt", updates)], findings)
         feeding = Feeding(source, outlet, clock, findings, IngestSettings(), "test")
         tracemalloc.start()

@@ -1,4 +1,4 @@
-"""The clock of a world that is a tape: it stands until the tape moves it."""
+"""The clock of what runs along a tape: it stands until the tape moves it."""
 
 import asyncio
 
@@ -18,6 +18,6 @@ class VirtualClock:
         self._now_us = max(self._now_us, now_us)
 
     async def sleep(self, seconds: float) -> None:
-        """Let others run: nothing of this world waits for time that only the tape brings."""
+        """Let others run: nothing here waits for time that only the tape brings."""
         del seconds
         await asyncio.sleep(0)
