@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trimtab.backtest.diary import Cost
+from trimtab.backtest.costs import Costs
 from trimtab.backtest.shown import Top
 from trimtab.domain.amounts import ZERO
 from trimtab.domain.orders import Liquidity, Side
@@ -21,19 +21,13 @@ Price = Callable[[str], Decimal]
 
 
 @dataclass(slots=True)
-class Bill:
+class Bill(Costs):
     """Sums so far. `orders` counts trades of accepted signals, `placed` the orders that the venue was sent for them."""
 
     signals: int = 0
     orders: int = 0
     placed: int = 0
     fills: int = 0
-    traded: Decimal = ZERO
-    fees: Decimal = ZERO
-    spread: Decimal = ZERO
-    impact: Decimal = ZERO
-    delay: Decimal = ZERO
-    opportunity: Decimal = ZERO
     _decided: dict[str, Trade] = field(default_factory=dict)
 
     @property
@@ -47,13 +41,13 @@ class Bill:
         self.orders += len(signal.trades)
         self._decided.update({trade.trade_id: trade for trade in signal.trades})
 
-    def fill(self, fill: Fill, top: Top, price: Price) -> Cost:
+    def fill(self, fill: Fill, top: Top, price: Price) -> Costs:
         """Add a fill, which found this book; return what it cost."""
         rate, sign, touch = price(fill.quote), fill.side.sign, top.ask if fill.side is Side.BUY else top.bid
         if fill.liquidity is Liquidity.MAKER:
             touch = fill.price
         size = fill.quantity * rate * sign
-        cost = Cost(
+        cost = Costs(
             traded=fill.notional * rate,
             fees=fill.fee * price(fill.fee_asset),
             spread=(touch - top.mid) * size,
@@ -61,11 +55,7 @@ class Bill:
             delay=(top.mid - self._decided[fill.parent_id].decision_price) * size,
         )
         self.fills += 1
-        self.traded += cost.traded
-        self.fees += cost.fees
-        self.delay += cost.delay
-        self.spread += cost.spread
-        self.impact += cost.impact
+        self.add(cost)
         return cost
 
     def close(self, event: ParentEvent, mid_of: Callable[[str], Decimal | None], price: Price) -> Decimal:

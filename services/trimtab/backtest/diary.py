@@ -3,23 +3,13 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from trimtab.backtest.costs import Costs
 from trimtab.domain.amounts import ZERO
 from trimtab.messages import Fill, ParentEvent, Signal, Term, Trade
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one fill traded and cost, in the portfolio's quote currency; the parts are those of bill.Bill."""
-
-    traded: Decimal
-    fees: Decimal
-    spread: Decimal
-    impact: Decimal
-    delay: Decimal
-
-
-@dataclass(slots=True)
-class Deal:
+@dataclass(slots=True, kw_only=True)
+class Deal(Costs):
     """A trade of an accepted signal, and what came of it. Amounts are in the portfolio's quote currency, `filled` in
     base; `closed_us` is 0 while its order is open.
     """
@@ -28,12 +18,6 @@ class Deal:
     trade: Trade
     filled: Decimal = ZERO
     notional: Decimal = ZERO
-    traded: Decimal = ZERO
-    fees: Decimal = ZERO
-    spread: Decimal = ZERO
-    impact: Decimal = ZERO
-    delay: Decimal = ZERO
-    opportunity: Decimal = ZERO
     closed_us: int = 0
     closed_because: str = ""
 
@@ -59,18 +43,14 @@ class Diary:
 
     def accept(self, signal: Signal) -> None:
         """Begin with the trades of an accepted signal."""
-        self.deals.update({trade.trade_id: Deal(signal, trade) for trade in signal.trades})
+        self.deals.update({trade.trade_id: Deal(signal=signal, trade=trade) for trade in signal.trades})
 
-    def fill(self, fill: Fill, cost: Cost) -> None:
+    def fill(self, fill: Fill, cost: Costs) -> None:
         """Add a fill to its trade."""
         deal = self.deals[fill.parent_id]
         deal.filled += fill.quantity
         deal.notional += fill.notional
-        deal.traded += cost.traded
-        deal.fees += cost.fees
-        deal.spread += cost.spread
-        deal.impact += cost.impact
-        deal.delay += cost.delay
+        deal.add(cost)
 
     def close(self, event: ParentEvent, opportunity: Decimal) -> None:
         """Note the end of a trade, and what was missed with the part that was never filled."""
