@@ -72,7 +72,7 @@ def walking(policy: Document, variants: Sequence[Contestant], every_us: int) -> 
     """Return who changes to the best of the variants so far, every so often; it begins as the portfolio itself."""
     walker = _contestant(WALKER, policy)
     name = walker.entrant.name
-    documents = {each.entrant.name: _named(name, json.loads(each.entrant.document)) for each in variants}
+    documents = {each.entrant.name: named(name, json.loads(each.entrant.document)) for each in variants}
     return walker, Walk(name, documents, every_us)
 
 
@@ -89,13 +89,22 @@ def _under(document: Document, policy: Mapping[str, object]) -> Document:
     return document_of(json.loads(canonical(document)) | {"policy": dict(policy)})
 
 
-def _contestant(name: str, document: Document) -> Contestant:
-    text = _named(_id(name), json.loads(canonical(document)))
+def entrant(portfolio_id: str, data: Mapping[str, Any]) -> Entrant:
+    """Return who takes part by this id, on target, with a portfolio file's data.
+
+    Raises:
+        ConfigurationError: if it does not hold.
+    """
+    text = named(portfolio_id, data)
     portfolio = parse_document(text, 1)
-    return Contestant(name, Entrant(portfolio.portfolio_id, text, portfolio.quote, dict(_weights(portfolio))))
+    return Entrant(portfolio.portfolio_id, text, portfolio.quote, dict(_weights(portfolio)))
 
 
-def _named(portfolio_id: str, data: Mapping[str, Any]) -> str:
+def _contestant(name: str, document: Document) -> Contestant:
+    return Contestant(name, entrant(_id(name), json.loads(canonical(document))))
+
+
+def named(portfolio_id: str, data: Mapping[str, Any]) -> str:
     """Return a document under this id, with the account of that name alone, trading for real."""
     own = {"portfolio": portfolio_id, "accounts": [], "dry_run": False}
     return canonical(document_of({**data, **own}))

@@ -87,7 +87,8 @@ class FrameMarket:
                 self._require_same(frame, offset)
             if offset < self.stretch.first or not feed.market.complete:
                 continue
-            time_us = max(time_us, frame.event_time_us)
+            # Venues tell of several books at one time, and drift decides after each: they stay a microsecond apart.
+            time_us = max(time_us + 1, frame.event_time_us)
             yield from trades(time_us)
             # The first frame that is played may name only some of what stands in the market.
             quotes = frame.quotes if books else ()

@@ -60,6 +60,7 @@ class Trading:
         self._clock = clock
         self._on_state = on_state
         self._diaries = diaries
+        self._transfers = 0
         self._ledger = MemoryLedger(newest_only=True)
         self._venues = {name: EngineVenue(name, shown, fees, clock) for name in quotes}
         self._owned = Ownership(self._ledger, "backtest")
@@ -95,6 +96,30 @@ class Trading:
             await book.apply_portfolio(name, document, [name], dry_run=False)
             await book.bump(name, "applied", self._clock.now_us())
         self._tell_states()
+
+    async def halt(self, name: str, *, halted: bool) -> None:
+        """Stop a portfolio, as its owner might, or let it go on."""
+        async with self._ledger.transaction() as book:
+            if halted:
+                await book.halt(name, "as recorded")
+            else:
+                await book.resume(name)
+        self._tell_states()
+
+    async def transfer(self, name: str, asset: str, amount: Decimal) -> Decimal:
+        """Bring funds in, or out (negative) as far as they are free; return what was moved."""
+        self._transfers += 1
+        async with self._ledger.transaction() as book:
+            if amount < 0:
+                free = min(await book.available(name, name, asset), self._venues[name].free(asset))
+                amount = -min(-amount, free)
+            if amount:
+                now_us, entry_id = self._clock.now_us(), f"transfer {self._transfers}"
+                self._venues[name].engine.transfer(name, asset, amount, now_us)
+                await book.transfer(entry_id, "external_transfer", name, name, asset, amount, now_us)
+                await book.bump(name, "external_transfer", now_us)
+        self._tell_states()
+        return amount
 
     async def happen(self, event: MarketEvent) -> None:
         """Let the market move, and record what that did to resting orders."""

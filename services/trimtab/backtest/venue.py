@@ -134,6 +134,10 @@ class EngineVenue:
         """Return free plus locked, by asset, zeros left out."""
         return self.held()
 
+    def free(self, asset: str) -> Decimal:
+        """Return what of an asset no order has locked."""
+        return self.engine.accounts.by_name[self.account].balance(asset).free
+
     def held(self) -> dict[str, Decimal]:
         """Return free plus locked, by asset, zeros left out."""
         balances = self.engine.accounts.by_name[self.account].balances

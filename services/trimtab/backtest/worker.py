@@ -6,17 +6,17 @@ from itertools import count
 
 from structlog.typing import FilteringBoundLogger
 
+from trimtab.backtest.given import Charges, Estimates
 from trimtab.documents import parse_document
 from trimtab.domain.market import Market
 from trimtab.drift.allocating import Allocating
 from trimtab.drift.deciding import Deciding
 from trimtab.drift.decision import judge, prepare
-from trimtab.drift.estimator import Estimator
 from trimtab.drift.portfolios import Portfolios
 from trimtab.messages import Frame, Message, PortfolioState, Signal, Targets, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
-from trimtab.topics import MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
+from trimtab.topics import MARKET_COSTS, MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
 
 _PARTITION = 0
 
@@ -24,17 +24,26 @@ _PARTITION = 0
 class Worker:
     """Every portfolio of the world is its own. Records get the offsets they would have, each topic counted from 0.
 
-    Risk is estimated in `currencies`; an estimate counts from the next frame on, as it would if it came by a topic.
+    What is estimated counts from the next frame on, as it would if it came by a topic; with `charges`, so do refit
+    costs, from the next full one on.
     """
 
-    def __init__(self, settings: DriftSettings, currencies: Sequence[str], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        settings: DriftSettings,
+        estimators: Sequence[Estimates],
+        log: FilteringBoundLogger,
+        charges: Charges | None = None,
+    ) -> None:
         portfolios = Portfolios(parse_document)
         portfolios.complete(_PARTITION)
         self._deciding = Deciding(portfolios, settings)
         self._allocating = Allocating(portfolios, self, log, settings, lambda: self._deciding.risks)
         self._settings = settings
-        self._estimators = [Estimator(quote, settings) for quote in currencies]
-        self._offsets = {topic: count() for topic in (MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS)}
+        self._estimators = estimators
+        self._charges = charges
+        topics = MARKET_FRAMES, MARKET_RISK, MARKET_COSTS, PORTFOLIO_STATE, PORTFOLIO_TARGETS
+        self._offsets = {topic: count() for topic in topics}
 
     def market(self) -> Market:
         """Return the market as of the last frame."""
@@ -81,4 +90,7 @@ class Worker:
             found = estimator.observe(self.market())
             if found is not None:
                 self._deciding.on_risk(Record(found, MARKET_RISK.name, _PARTITION, next(self._offsets[MARKET_RISK])))
+        costs = self._charges.observe(self.market()) if self._charges is not None else None
+        if costs is not None:
+            self._deciding.on_costs(Record(costs, MARKET_COSTS.name, _PARTITION, next(self._offsets[MARKET_COSTS])))
         return signals

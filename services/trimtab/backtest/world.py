@@ -6,15 +6,18 @@ from decimal import Decimal
 
 from trimtab.adapters.memory.clock import VirtualClock
 from trimtab.backtest.bill import Bill
+from trimtab.backtest.deeds import Deeds
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees
+from trimtab.backtest.given import Given
 from trimtab.backtest.score import Score, Scores
 from trimtab.backtest.shown import Shown
 from trimtab.backtest.trading import Trading
 from trimtab.backtest.troubles import strict_log
 from trimtab.backtest.worker import Worker
 from trimtab.domain.amounts import floor_to
+from trimtab.drift.estimator import Estimator
 from trimtab.exchange.market import MarketEvent
 from trimtab.messages import PortfolioState, Signal
 from trimtab.settings import DriftSettings, ExecutorSettings
@@ -44,13 +47,15 @@ class Pace:
 class Entrant:
     """A portfolio that takes part, with the weights that it begins with, by asset; its quote currency is one of them.
 
-    `document` is its file as canonical JSON, which has `name` as the portfolio's id.
+    `document` is its file as canonical JSON, which has `name` as the portfolio's id. With `holdings`, these quantities
+    by asset are what it begins with.
     """
 
     name: str
     document: str
     quote: str
     weights: Mapping[str, Decimal]
+    holdings: Mapping[str, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +106,28 @@ OnTime = Callable[[int], None]
 class World:
     """One run of a tape. Nothing in it knows a wall clock, a random number or the order of a set."""
 
-    def __init__(self, entrants: Sequence[Entrant], shown: Shown, terms: Terms, walk: Walk | None = None) -> None:
+    def __init__(
+        self,
+        entrants: Sequence[Entrant],
+        shown: Shown,
+        terms: Terms,
+        walk: Walk | None = None,
+        given: Given | None = None,
+    ) -> None:
         log = strict_log()
         quotes = {entrant.name: entrant.quote for entrant in entrants}
         self._entrants = entrants
         self._shown = shown
         self._terms = terms
         self._clock = VirtualClock()
-        self._worker = Worker(terms.drift, sorted({*quotes.values()}) if terms.estimate else [], log)
+        currencies = sorted({*quotes.values()}) if terms.estimate else []
+        own = [Estimator(quote, terms.drift) for quote in currencies]
+        estimators, charges = (own, None) if given is None else ([given.estimates], given.charges)
+        self._worker = Worker(terms.drift, estimators, log, charges)
         parts = shown, terms.fees, self._worker.market, self._clock, log, terms.executor
         self._diaries = {name: Diary() for name in quotes} if terms.diaries else {}
         self._trading = Trading(quotes, *parts, self._on_state, self._diaries)
+        self._deeds = Deeds(given.deeds if given is not None else (), self._trading)
         self._waiting: list[tuple[int, Signal]] = []
         self._pairs = sorted({f"{asset}/{each.quote}" for each in entrants for asset in each.weights} - _cash(entrants))
         self._scores = Scores(list(quotes), self._pairs, terms.pace.score_us)
@@ -144,6 +160,14 @@ class World:
         self._trading.require_agreement()
         return [self._outcome(entrant.name) for entrant in self._entrants]
 
+    @property
+    def owed(self) -> Mapping[str, Mapping[str, Decimal]]:
+        """Return what owners wanted out and never was there, by name and asset."""
+        found = {
+            name: {asset: amount for asset, amount in rows.items() if amount} for name, rows in self._deeds.owed.items()
+        }
+        return {name: rows for name, rows in sorted(found.items()) if rows}
+
     async def _look(self) -> None:
         """Look at the market as it is after a moment of the tape."""
         if not self._begun:
@@ -151,6 +175,7 @@ class World:
                 await self._trading.open(entrant.name, entrant.document, self._deposits(entrant))
             self._begun = True
             self._walk_due_us = self._now() + self._walk.every_us if self._walk is not None else 0
+        await self._deeds.do(self._now())
         due = self._scores.due(self._now())
         if due:
             self._score()
@@ -209,6 +234,8 @@ class World:
 
     def _deposits(self, entrant: Entrant) -> dict[str, Decimal]:
         """Return what an entrant begins with: whole steps of its assets at their mids, the rest as cash."""
+        if entrant.holdings is not None:
+            return {asset: quantity for asset, quantity in entrant.holdings.items() if quantity}
         equity, found = self._terms.equity, dict[str, Decimal]()
         cash = equity
         for asset, weight in sorted(entrant.weights.items()):

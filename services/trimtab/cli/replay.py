@@ -1,4 +1,4 @@
-"""`trimtab replay --verify`: every recorded signal comes out again from what was recorded, and none is missing."""
+"""`trimtab replay`: every recorded signal comes out again, or what another policy would have done in its place."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -23,9 +23,14 @@ _FRAME = "OFFSET|TIME"
 
 
 def replay(
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Compare what comes out with what was published: all this does so far.")
-    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare what comes out with what was published.")] = False,
+    what_if: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="Play the recorded market under this portfolio file's policy instead."),
+    ] = None,
+    portfolio: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which recorded one. [what the file of --what-if says]")
+    ] = None,
     begin: Annotated[
         str | None,
         typer.Option("--from", metavar=_FRAME, help="The first frame: offset, ISO 8601 UTC or event time us."),
@@ -39,16 +44,24 @@ def replay(
 ) -> None:
     """Decide everything again that is recorded, frame by frame, as each worker's journal tells what it had read.
 
-    Exit code 1 if a signal does not come out byte for byte, is missing, or should not be there.
+    Exit code 1 if a signal does not come out byte for byte, is missing, or should not be there. With --what-if, play
+    the market once under the recorded policy and once under another one, and tell every difference, with the bill.
     """
     from trimtab.cli.when import frame_or_time
 
-    if not verify:
-        raise typer.BadParameter("says what to do; allowed: --verify.", param_hint="--verify")
+    if verify == (what_if is not None):
+        raise typer.BadParameter("says what to do; allowed: --verify, or --what-if FILE.yaml.", param_hint="--verify")
+    if portfolio is not None and what_if is None:
+        raise typer.BadParameter("says what --what-if is about; allowed: together with it.", param_hint="--portfolio")
     first, last = (
         frame_or_time(text, option) if text is not None else (None, None)
         for text, option in ((begin, "--from"), (end, "--to"))
     )
+    if what_if is not None:
+        from trimtab.cli.what_if import what_if as played
+
+        played(what_if, portfolio, first, last, archive, as_json=as_json)
+        return
     session, found = replayed(started(), first, last, archive)
     result(_document(session, found), as_json=as_json, readable=lambda: _show(session, found))
     if not found.holds:
@@ -71,7 +84,7 @@ def replayed(
     from trimtab.replay.evidence import Evidence
     from trimtab.replay.parity import Replay
 
-    with _opened(settings, archive) as recorded, _opened(settings, archive) as beside:
+    with opened(settings, archive) as recorded, opened(settings, archive) as beside:
         evidence = Evidence(recorded, beside, settings.drift)
         session = evidence.session(begin, end)
         with frames_bar(session.first, session.last) as on_frame:
@@ -79,7 +92,8 @@ def replayed(
             return session, replay.verify()
 
 
-def _opened(settings: "Settings", archive: Path | None) -> "AbstractContextManager[Recorded]":
+def opened(settings: "Settings", archive: Path | None) -> "AbstractContextManager[Recorded]":
+    """Open what is recorded: on the topics, or in an archive."""
     if archive is not None:
         from trimtab.adapters.archive.recorded import open_archive
 

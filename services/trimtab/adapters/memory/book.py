@@ -100,6 +100,15 @@ class MemoryBook:
             self._write(replace(found, halt_reason=reason or "halted"))
             await self.bump(portfolio_id, f"halted: {reason}", found.event_time_us)
 
+    async def resume(self, portfolio_id: str) -> bool:
+        """Lift a portfolio's halt, raise its version and tell that; False if it has none."""
+        found = self._require(portfolio_id)
+        if not found.halt_reason:
+            return False
+        self._write(replace(found, halt_reason=""))
+        await self.bump(portfolio_id, "resumed", found.event_time_us)
+        return True
+
     async def emit(self, message: Message) -> None:
         """Tell a message after the commit; of an order's events each only once, numbered by portfolio."""
         if isinstance(message, OrderEvent | ParentEvent | Fill):
