@@ -97,10 +97,11 @@ class Actual:
         """Yield the events, and take note of what happened before each."""
         time_us = 0
         for event in events:
-            if event.time_us > time_us and self._shown.complete:
-                self._catch_up(event.time_us - _AT_ONCE_US)
+            if event.time_us > time_us + _AT_ONCE_US and self._shown.complete:
+                self._catch_up(time_us + _AT_ONCE_US)
                 if self._stage is not None and self._scores.due(time_us):
                     self._look(time_us)
+                self._catch_up(event.time_us)
             self._shown.take(event)
             time_us = max(time_us, event.time_us)
             yield event

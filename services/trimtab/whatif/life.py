@@ -105,8 +105,7 @@ def life_of(recorded: Recorded, portfolio_id: str, first: int, last: int) -> Lif
         first = recorded.after(MARKET_FRAMES, states[start].recorded_ms)
     lived = [each for each in states[start:] if each.recorded_ms < end_ms]
     _require_all(portfolio_id, lived)
-    clock = _market_clock(recorded, last)
-    return Life(first, tuple(_stages(lived, clock)))
+    return Life(first, tuple(_stages(lived, _event_us(recorded, first, last), _market_clock(recorded, last))))
 
 
 def _funded(states: Sequence[Stamped[PortfolioState]], start: int) -> int:
@@ -136,13 +135,16 @@ def _require_all(portfolio_id: str, lived: Sequence[Stamped[PortfolioState]]) ->
             )
 
 
-def _stages(lived: Sequence[Stamped[PortfolioState]], clock: Callable[[int], int]) -> Iterator[Stage]:
-    """Yield stages at their market times: its own where the market brought it, else what the clock says."""
-    time_us, before = 0, None
-    for each in lived:
+def _stages(lived: Sequence[Stamped[PortfolioState]], begin_us: int, clock: Callable[[int], int]) -> Iterator[Stage]:
+    """Yield stages at their market times: its own where the market brought it, else what the clock says.
+
+    The first one is there at the begin.
+    """
+    time_us, before = begin_us, lived[0].message
+    yield Stage(time_us, before)
+    for each in lived[1:]:
         state = each.message
-        by_market = before is not None and not _by_owner(before, state)
-        time_us = max(time_us, state.event_time_us if by_market else clock(each.recorded_ms))
+        time_us = max(time_us, clock(each.recorded_ms) if _by_owner(before, state) else state.event_time_us)
         yield Stage(time_us, state)
         before = state
 
@@ -155,13 +157,13 @@ def _by_owner(before: PortfolioState, after: PortfolioState) -> bool:
 
 def _market_clock(recorded: Recorded, last: int) -> Callable[[int], int]:
     """Return what says which event time the first frame has that was stamped later than this (ms)."""
+    return lambda recorded_ms: _event_us(recorded, recorded.after(MARKET_FRAMES, recorded_ms), last)
 
-    def event_us(recorded_ms: int) -> int:
-        begin = recorded.after(MARKET_FRAMES, recorded_ms)
-        end = min(begin + _UNREADABLE_MAX, last + 1)
-        return next((each.message.event_time_us for each in recorded.span(MARKET_FRAMES, begin, end)), _NEVER_US)
 
-    return event_us
+def _event_us(recorded: Recorded, offset: int, last: int) -> int:
+    """Return the event time of a frame, or of the first readable one after it that is not after the last."""
+    found = recorded.span(MARKET_FRAMES, offset, min(offset + _UNREADABLE_MAX, last + 1))
+    return next((each.message.event_time_us for each in found), _NEVER_US)
 
 
 def _stamp_ms(recorded: Recorded, offset: int) -> int:

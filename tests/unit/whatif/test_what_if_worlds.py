@@ -1,0 +1,211 @@
+"""Recorded history under another policy: what both worlds begin with, what arrives in them, and what they come to."""
+
+from decimal import Decimal
+
+import pytest
+from recorded_lives import Life, ask, document, risk, threshold
+
+from frame_tapes import SECOND_US, Writer
+from recorded_topics import Topics
+from trimtab.domain.errors import InvalidValueError
+from trimtab.domain.orders import Side
+from trimtab.whatif.differences import sent
+from trimtab.whatif.errors import UnanswerableError
+from trimtab.whatif.result import bill
+from trimtab.whatif.result import document as result_of
+
+D = Decimal
+REGION = document(policy={"kind": "no_trade_region"})
+
+
+@pytest.fixture
+def topics() -> Topics:
+    return Topics()
+
+
+@pytest.fixture
+def writer(topics: Topics) -> Writer:
+    return Writer(topics.keep, "BTC")
+
+
+def rising(writer: Writer, *mids: int) -> None:
+    for mid in mids:
+        writer.wait(10)
+        writer.prices(BTC=mid)
+
+
+def test_both_begin_with_what_was_held_and_only_the_other_policy_trades(topics: Topics, writer: Writer) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000, 150_000, 150_000, 150_000)
+
+    found = ask(topics, threshold("0.05"))
+
+    assert found.engine.holdings == {"BTC": D(100), "USDT": D(100_000)}
+    assert found.recorded.holdings == found.engine.holdings
+    assert found.engine.score.final_equity == found.recorded.score.final_equity == 250_000
+    # A hundred BTC are 60 % of it once they have risen by a half: ten points, less the tolerance, are sold.
+    assert 80 < found.other.holdings["BTC"] < 100
+    (only,) = sent(found.other.diary)
+    assert (only.trades.keys(), only.reason) == ({("BTC/USDT", Side.SELL)}, "threshold_reached")
+    said = result_of(found, 60 * SECOND_US)
+    counts = {name: each for name, each in said["comparisons"]["other"].items() if name != "differences"}
+    assert counts == {"against": "engine", "same": 0, "otherwise": 0, "only_one": 0, "only_other": 1}
+    assert said["comparisons"]["engine"]["differences"] == []
+    (row,) = said["comparisons"]["other"]["differences"]
+    assert (row["one"], row["other"]["signal_id"]) == (None, only.signal_id)
+    assert said["bill"]["difference"]["fees"] == bill(found.other)["fees"] > 0
+    lost = said["bill"]["engine"]["final_equity"] - said["bill"]["other"]["final_equity"]
+    paid = sum(said["bill"]["other"][name] for name in ("fees", "spread_cost", "impact_cost", "delay_cost"))
+    assert lost == pytest.approx(paid, rel=1e-6)
+
+
+def test_what_comes_from_outside_and_goes_there_does_so_in_both_worlds_at_its_time(
+    topics: Topics, writer: Writer
+) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000)
+    life.has(USDT="150000")
+    rising(writer, 100_000, 100_000)
+    arrived_us = writer.now_us
+    life.has("withdrawal", BTC="90")
+    rising(writer, 100_000, 100_000)
+
+    found = ask(topics, threshold("0.9"))
+
+    assert found.engine.holdings == found.other.holdings == {"BTC": D(90), "USDT": D(150_000)}
+    for side in (found.recorded, found.engine, found.other):
+        equities = dict(zip(side.score.times_us, side.score.equities, strict=True))
+        assert equities[arrived_us - 10 * SECOND_US] == 250_000
+        assert side.score.final_equity == 240_000
+    assert [funds for _, funds in found.life.transfers()] == [{"USDT": D(50_000)}, {"BTC": D(-10)}]
+
+
+def test_what_is_not_there_to_go_out_goes_out_when_it_is_and_is_owed_until_then(topics: Topics, writer: Writer) -> None:
+    """The other policy has bought BTC for the dollars that were really taken out."""
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000, 50_000, 50_000, 50_000)
+    life.has("withdrawal", USDT="1000")
+    rising(writer, 50_000)
+    poor = ask(topics, threshold("0.05"))
+    life.has(USDT="90000")
+    rising(writer, 50_000)
+
+    rich = ask(topics, threshold("0.05"))
+
+    assert poor.engine.holdings["USDT"] == 1_000
+    owed = poor.owed["other"]["USDT"]
+    assert poor.owed == {"other": {"USDT": owed}}
+    assert 10_000 < owed < 50_000
+    assert rich.owed == {}
+    assert rich.other.score.final_equity == pytest.approx(rich.engine.score.final_equity, rel=0.001)
+
+
+def test_a_document_that_was_applied_meanwhile_counts_for_the_recorded_policy_alone(
+    topics: Topics, writer: Writer
+) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 150_000, 150_000)
+    life.apply(threshold("0.05"))
+    rising(writer, 150_000, 150_000)
+
+    found = ask(topics, document())
+
+    (decided,) = sent(found.engine.diary)
+    assert decided.time_us > writer.now_us - 20 * SECOND_US
+    assert found.other.bill.signals == 0
+    versions = [each["version"] for each in result_of(found, SECOND_US)["documents"]]
+    assert versions == [1, 2]
+
+
+def test_nobody_trades_while_it_was_halted(topics: Topics, writer: Writer) -> None:
+    life = Life(writer)
+    life.halted = True
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 150_000, 150_000)
+    resumed_us = writer.now_us
+    life.halt(halted=False)
+    rising(writer, 150_000, 150_000)
+    life.halt(halted=True)
+    rising(writer, 250_000, 250_000)
+
+    found = ask(topics, threshold("0.05"))
+
+    (decided,) = sent(found.other.diary)
+    assert resumed_us < decided.time_us <= resumed_us + 10 * SECOND_US
+
+
+def test_worlds_decide_with_the_recorded_estimates(topics: Topics, writer: Writer) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 200_000, 200_000)
+    none = ask(topics, REGION)
+    risk(writer)
+    known_us = writer.now_us
+    rising(writer, 200_000, 200_000)
+
+    some = ask(topics, REGION)
+
+    assert none.other.bill.signals == 0
+    assert sent(some.other.diary)[0].time_us > known_us
+
+
+def test_a_portfolio_that_came_later_begins_with_all_that_its_owner_brought_at_first(
+    topics: Topics, writer: Writer
+) -> None:
+    rising(writer, 100_000, 100_000)
+    life = Life(writer)
+    life.has("version 1 applied")
+    life.has(BTC="100")
+    life.has(USDT="100000")
+    rising(writer, 100_000, 100_000)
+
+    found = ask(topics, document())
+
+    assert (found.life.first, found.market.start_us) == (2, writer.now_us - 10 * SECOND_US)
+    assert found.engine.score.start_equity == 200_000
+    assert not list(found.life.transfers())
+
+
+def test_a_span_begins_with_what_was_held_then(topics: Topics, writer: Writer) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000)
+    life.has(USDT="150000")
+    rising(writer, 100_000, 100_000)
+
+    found = ask(topics, document(), begin=(1, None))
+
+    assert found.engine.score.start_equity == 250_000
+    assert not list(found.life.transfers())
+
+
+def test_what_cannot_be_answered_gets_one_line(topics: Topics, writer: Writer) -> None:
+    Life(writer, name="empty").has()
+    Life(writer, name="two", venue="coinbase").has(BTC="1")
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000)
+    two = Life(writer, name="two")
+    two.ledger_version = 1
+    two.has(BTC="2")
+    life.ledger_version += 2
+    life.has(USDT="5")
+    rising(writer, 100_000)
+    for name, line in (
+        ("cora", "portfolio cora: not recorded; recorded: core, empty, two"),
+        ("empty", "portfolio empty: it had nothing on frames 0 to 2; needed: a span in which it has"),
+        ("two", "portfolio two: it had funds at binance, coinbase; needed: at one venue"),
+        ("core", "no state of ledger versions 2 to 3, compacted away; needed: a span that begins later"),
+    ):
+        with pytest.raises(UnanswerableError, match=line):
+            ask(topics, document(), name)
+    with pytest.raises(
+        InvalidValueError, match=r"targets\.ETH: found 'ETH/USDT'; allowed: what is on the tape: BTC/USDT"
+    ):
+        ask(topics, document(targets={"BTC": "0.5", "ETH": "0.5"}), begin=(2, None))
+    with pytest.raises(InvalidValueError, match="core: quote: found 'BTC'; allowed: USDT, as core is recorded"):
+        ask(topics, document(quote="BTC", targets={"BTC": "1"}), begin=(2, None))
