@@ -2,7 +2,8 @@
 
 Looks close to one another are alike (markets are calm or wild for a while, trades come in bunches), so blocks of them
 are drawn, three days long at least, which wrap around the end. Two policies are compared on the same blocks. The seed
-is fixed: the same run gives the same interval.
+is fixed: the same run gives the same interval. On a long tape several looks stand together as one (course.py): a block
+then begins and ends between these, and is as long at least.
 """
 
 import math
@@ -37,7 +38,7 @@ def interval(score: Score, other: Score | None = None) -> Interval | None:
     """
     costs = _costs(score) - _costs(other) if other is not None else _costs(score)
     count = costs.size
-    length = _block(score.times_us)
+    length = _block(score.times_us, score.looks_each)
     if count < _BLOCKS_MIN * length:
         return None
     starts = np.random.default_rng(_SEED).integers(0, count, (_DRAWS, math.ceil(count / length)))
@@ -54,11 +55,11 @@ def _costs(score: Score) -> NDArray[np.float64]:
     return costs
 
 
-def _block(times_us: Sequence[int]) -> int:
-    """Return how many looks a block has: three days', and no fewer than the cube root of all."""
-    count = len(times_us) - 1
+def _block(times_us: Sequence[int], looks_each: int) -> int:
+    """Return how many stretches a block has: three days' looks, and no fewer than the cube root of all looks."""
+    count = (len(times_us) - 1) * looks_each
     if count < 1:
         return 1
     a_look = (times_us[-1] - times_us[0]) / count
     least = round(_BLOCK_US / a_look) if a_look else 1
-    return max(least, math.ceil(math.cbrt(count)), 1)
+    return max(math.ceil(max(least, math.ceil(math.cbrt(count))) / looks_each), 1)

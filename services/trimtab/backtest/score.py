@@ -6,14 +6,13 @@ square is what that risked (g: relative risk aversion), as `trimtab bench value`
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from trimtab.backtest.course import Course, Floats
 
 YEAR_US = 365 * 86_400 * 1_000_000
 RISK_AVERSION = 3.0
@@ -24,8 +23,8 @@ _BASIS_POINTS = 1e4
 class Score:
     """One portfolio's figures; fractions unless the name says otherwise.
 
-    `risks` and `paid` are what drifting risked and trading cost from one look to the next, fractions of equity: of the
-    second look and all after it in `times_us`.
+    `risks` and `paid` are what drifting risked and trading cost from one time of `times_us` to the next, fractions of
+    equity. There is a time for every look, on a long tape for every `looks_each`th (course.py); the figures are of all.
     """
 
     start_equity: float
@@ -41,6 +40,7 @@ class Score:
     equities: tuple[float, ...]
     risks: tuple[float, ...]
     paid: tuple[float, ...]
+    looks_each: int = 1
 
     @property
     def total_cost_bp(self) -> float:
@@ -59,11 +59,13 @@ class Scores:
         self._targets = np.zeros_like(self._held)
         self._prices: Floats = np.zeros(len(assets))
         self._pause_us = pause_us
-        self._times: list[int] = []
-        self._equities: list[Floats] = []
-        self._risks: list[Floats] = []
-        self._paid: list[Floats] = []
+        self._course = Course()
         self._paid_before = np.zeros(len(names))
+        self._looks = 0
+        self._equity_sum = np.zeros(len(names))
+        self._peak = np.zeros(len(names))
+        self._drawdown = np.zeros(len(names))
+        self._lasts: dict[str, Floats] = {}  # equity as last seen in each calendar year
 
     def hold(self, name: str, quantities: dict[str, float], cash: float, targets: dict[str, float]) -> None:
         """Take what a portfolio has and wants from now on; units of assets, quote currency, fractions."""
@@ -75,61 +77,64 @@ class Scores:
 
     def due(self, time_us: int) -> bool:
         """Tell whether it is time for another look."""
-        return not self._times or time_us >= self._times[-1] + self._pause_us
+        return not self._looks or time_us >= self._course.times_us[-1] + self._pause_us
 
     def look(self, time_us: int, prices: Sequence[float], paid: Sequence[float]) -> None:
         """Take the prices of all assets at this moment, and what everybody has paid for trading since the start."""
         now, spent = np.array(prices), np.array(paid)
-        if self._times:
+        equity: Floats = self._cash + (self._held * now).sum(axis=1)
+        if not self._looks:
+            self._course.begin(time_us, equity)
+        else:
             before = self._held * self._prices
             drifts = before / (self._cash + before.sum(axis=1))[:, None] - self._targets
             # Sums of each row by itself: a matrix product may round differently with the number of portfolios.
-            self._risks.append(RISK_AVERSION / 2 * (drifts * (now / self._prices - 1)).sum(axis=1) ** 2)
-            self._paid.append((spent - self._paid_before) / self._equities[-1])
+            risk = RISK_AVERSION / 2 * (drifts * (now / self._prices - 1)).sum(axis=1) ** 2
+            share = (spent - self._paid_before) / self._course.equities[-1]
+            self._course.go_on(time_us, equity, risk, share)
+            # What is seen at the very start of a year closes the year before it.
+            self._lasts[str(datetime.fromtimestamp((time_us - 1) / 1e6, UTC).year)] = equity
         self._paid_before = spent
         self._prices = now
-        self._times.append(time_us)
-        self._equities.append(self._cash + (self._held * now).sum(axis=1))
+        self._looks += 1
+        self._equity_sum = self._equity_sum + equity
+        self._peak = np.maximum(self._peak, equity)
+        self._drawdown = np.maximum(self._drawdown, 1 - equity / self._peak)
 
     def cost_so_far(self, name: str) -> float:
         """Return what a portfolio has risked and paid up to the last look, a fraction of equity."""
         row = self._rows[name]
-        return math.fsum(each[row] for series in (self._risks, self._paid) for each in series)
+        return math.fsum(each[row] for series in (self._course.risks, self._course.paid) for each in series)
 
     def score(self, name: str) -> Score:
         """Return a portfolio's figures; there has to have been a look."""
-        row = self._rows[name]
+        row, course = self._rows[name], self._course
         equities, risks, paid = (
-            np.array([each[row] for each in series]) for series in (self._equities, self._risks, self._paid)
+            np.array([each[row] for each in series]) for series in (course.equities, course.risks, course.paid)
         )
-        years = (self._times[-1] - self._times[0]) / YEAR_US
+        years = (course.times_us[-1] - course.times_us[0]) / YEAR_US
         risk, cost = (float(series.sum()) / years if years else 0.0 for series in (risks, paid))
         return Score(
             start_equity=float(equities[0]),
             final_equity=float(equities[-1]),
-            mean_equity=float(equities.mean()),
+            mean_equity=float(self._equity_sum[row]) / self._looks,
             years=years,
             risk_cost_bp=risk * _BASIS_POINTS,
             trading_cost_bp=cost * _BASIS_POINTS,
             tracking_error=math.sqrt(2 / RISK_AVERSION * risk),
-            max_drawdown=float((1 - equities / np.maximum.accumulate(equities)).max()),
-            yearly_returns=_yearly(self._times, equities),
-            times_us=tuple(self._times),
+            max_drawdown=float(self._drawdown[row]),
+            yearly_returns=_yearly(float(equities[0]), {year: float(last[row]) for year, last in self._lasts.items()}),
+            times_us=tuple(course.times_us),
             equities=tuple(equities.tolist()),
             risks=tuple(risks.tolist()),
             paid=tuple(paid.tolist()),
+            looks_each=course.looks_each,
         )
 
 
-def _yearly(times_us: Sequence[int], equities: Floats) -> dict[str, float]:
-    """Return by calendar year (UTC) what equity has gained in it; the first and the last may be parts of years.
-
-    What is seen at the very start of a year closes the year before it.
-    """
-    before, lasts = float(equities[0]), dict[str, float]()
-    for time_us, equity in zip(times_us[1:], equities[1:], strict=True):
-        lasts[str(datetime.fromtimestamp((time_us - 1) / 1e6, UTC).year)] = float(equity)
-    found = {}
+def _yearly(first: float, lasts: Mapping[str, float]) -> dict[str, float]:
+    """Return by calendar year (UTC) what equity has gained in it; the first and the last may be parts of years."""
+    before, found = first, {}
     for year, last in lasts.items():
         found[year], before = last / before - 1, last
     return found
