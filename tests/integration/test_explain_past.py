@@ -261,6 +261,7 @@ def _an_archive_says_the_same(run: Run, shell: Shell, settings: Settings) -> Non
     span = ("--verify", "--from", str(middle))
     of_half = elsewhere.document(*span, "--archive", str(home / "half"), command="replay")
     assert of_half == shell.document(*span, command="replay")
+    _another_policy_is_played(shell, elsewhere, middle)
     again = shell.run(*words, command="record")
     assert (again.exit_code, again.stdout) == (2, "")
     assert "half'; allowed: a new folder" in again.stderr
@@ -270,6 +271,25 @@ def _an_archive_says_the_same(run: Run, shell: Shell, settings: Settings) -> Non
     bitten = elsewhere.run(*span, "--archive", str(home / "half"), command="replay")
     assert (bitten.exit_code, bitten.stdout) == (2, "")
     assert "market.frames.avro: bytes" in bitten.stderr
+
+
+def _another_policy_is_played(shell: Shell, elsewhere: Shell, first: int) -> None:
+    """The topics and the archive of them answer alike; nobody worked these signals, so what was has none."""
+    file = shell.file.parent / "other.yaml"
+    file.write_text(f"portfolio: {NAMES[0]}\nquote: USDT\ntargets: {{BTC: 0.5, ETH: 0.4, USDT: 0.1}}\n")
+    words = ("--what-if", str(file), "--from", str(first))
+
+    found = shell.document(*words, command="replay")
+
+    assert elsewhere.document(*words, "--archive", str(file.parent / "all"), command="replay") == found
+    assert (found["portfolio"], found["span"]["first_frame"]) == (NAMES[0], first)
+    bills = found["bill"]
+    assert bills["recorded"]["signals"] == 0 < min(bills[name]["signals"] for name in ("engine", "other"))
+    assert bills["engine"]["start_equity"] == bills["other"]["start_equity"] > 10_000
+    assert bills["engine"]["fees"] > 0
+    unknown = shell.run(*words, "--portfolio", "nobody", command="replay")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert f"portfolio nobody: not recorded; recorded: {', '.join(NAMES)}" in unknown.stderr
 
 
 def _bite(file: Path) -> None:
