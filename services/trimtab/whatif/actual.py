@@ -97,8 +97,8 @@ class Actual:
         """Yield the events, and take note of what happened before each."""
         time_us = 0
         for event in events:
-            if event.time_us > time_us + _AT_ONCE_US and self._shown.complete:
-                self._catch_up(time_us + _AT_ONCE_US)
+            if self._shown.complete and event.time_us > time_us + self._at_once_us:
+                self._catch_up(time_us + self._at_once_us + 1)
                 if self._stage is not None and self._scores.due(time_us):
                     self._look(time_us)
                 self._catch_up(event.time_us)
@@ -112,6 +112,11 @@ class Actual:
         """Return what came of it, once everything has passed."""
         assert self._stage is not None, "a life has a first stage"
         return Outcome(NAME, self.bill, self._scores.score(NAME), self._stage.holdings, diary=self.diary)
+
+    @property
+    def _at_once_us(self) -> int:
+        """How much later a book is still of the same time: at first none, as worlds look at once at what they have."""
+        return _AT_ONCE_US if self._stage is not None else 0
 
     def _catch_up(self, until_us: int) -> None:
         """Take what happened before this time."""

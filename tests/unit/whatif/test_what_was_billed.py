@@ -102,6 +102,22 @@ def test_only_what_was_accepted_and_decided_in_the_span_counts(topics: Topics, l
     assert found.engine.score.start_equity == found.recorded.score.start_equity
 
 
+def test_it_begins_with_what_worlds_begin_with(topics: Topics) -> None:
+    writer = Writer(topics.keep, "BTC")
+    Life(writer).has(BTC="100", USDT="100000")
+    writer.wait(10)
+    writer.prices(BTC=100_000)
+    for mid in (100_100, 100_200):
+        writer.prices(full=False, BTC=mid)  # at the same time
+    writer.wait(10)
+    writer.prices(BTC=100_200)
+
+    found = ask(topics, document())
+
+    assert [side.score.start_equity for side in (found.recorded, found.engine)] == [200_000, 200_000]
+    assert [side.score.final_equity for side in (found.recorded, found.engine)] == [200_200, 200_200]
+
+
 def test_a_fill_finds_all_books_of_its_time(topics: Topics, life: Life) -> None:
     made = life.signal("1", "1000")
     life.writer.wait(10)
