@@ -32,10 +32,11 @@ class Look:
 
 @dataclass(slots=True)
 class Diary:
-    """Grows with the tape, so it is only kept for who asks for it. Looks and deals are in the order of time."""
+    """Grows with the tape, so it is only kept for who asks for it. Looks, deals and fills are in the order of time."""
 
     looks: list[Look] = field(default_factory=list)
     deals: dict[str, Deal] = field(default_factory=dict)
+    fills: list[tuple[Fill, Costs]] = field(default_factory=list)
 
     def look(self, time_us: int, terms: tuple[Term, ...]) -> None:
         """Keep how far every asset has drifted."""
@@ -46,7 +47,8 @@ class Diary:
         self.deals.update({trade.trade_id: Deal(signal=signal, trade=trade) for trade in signal.trades})
 
     def fill(self, fill: Fill, cost: Costs) -> None:
-        """Add a fill to its trade."""
+        """Add a fill, also to its trade."""
+        self.fills.append((fill, cost))
         deal = self.deals[fill.parent_id]
         deal.filled += fill.quantity
         deal.notional += fill.notional

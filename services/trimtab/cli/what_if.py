@@ -26,6 +26,7 @@ _SHOWN = {
     "trading_bp": "trading, bp",
     "risk_bp": "risk, bp",
     "total_bp": "both, bp",
+    "realised_gain": "realised gain",
     "start_equity": "equity at the begin",
     "final_equity": "equity in the end",
 }

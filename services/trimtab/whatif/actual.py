@@ -25,7 +25,8 @@ from trimtab.topics import (
     PORTFOLIO_TARGETS,
     REBALANCE_SIGNALS,
 )
-from trimtab.whatif.life import Life, Stage
+from trimtab.whatif.gains import Arrival
+from trimtab.whatif.life import Life, Stage, brought
 
 NAME = "recorded"
 _AT_ONCE_US = 1_000  # books of one time lie less than this apart (frame_market.py): what happens then finds them all
@@ -84,6 +85,7 @@ class Actual:
         self.bill = Bill()
         self.diary = Diary()
         self.unpriced: dict[str, Decimal] = {}
+        self.arrivals: list[Arrival] = []
         self._coming = deque(sorted(_happenings(life, done), key=lambda each: each[:2]))
         self._shown = shown
         self._quote = quote
@@ -135,8 +137,14 @@ class Actual:
                         self._aims.append(aim)
                         self._hold()
                 case stage:
-                    self._stage = stage
-                    self._hold()
+                    self._live_on(stage)
+
+    def _live_on(self, stage: Stage) -> None:
+        moved = stage.holdings if self._stage is None else brought(self._stage, stage)
+        rows = ((asset, amount, self._price(asset)) for asset, amount in sorted(moved.items()))
+        self.arrivals += [Arrival(stage.time_us, *row) for row in rows]
+        self._stage = stage
+        self._hold()
 
     def _fill(self, fill: Fill) -> None:
         top = self._shown.top(f"{fill.base}{fill.quote}")

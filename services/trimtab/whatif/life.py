@@ -58,11 +58,8 @@ class Life:
     def transfers(self) -> Iterator[tuple[int, dict[str, Decimal]]]:
         """Yield when (us) what came or went (negative) that no trade brought, by asset."""
         for before, after in pairwise(self.stages):
-            if after.state.reason in _OUT_OF_NOWHERE:
-                old, new = before.holdings, after.holdings
-                moved = {asset: new.get(asset, ZERO) - old.get(asset, ZERO) for asset in sorted({*old, *new})}
-                if any(moved.values()):
-                    yield after.time_us, {asset: amount for asset, amount in moved.items() if amount}
+            if moved := brought(before, after):
+                yield after.time_us, moved
 
     def editions(self) -> Iterator[Stage]:
         """Yield the first stage, and every later one that has another document than the one before it."""
@@ -78,6 +75,15 @@ class Life:
         for before, after in pairwise(self.stages):
             if after.state.halted != before.state.halted:
                 yield after.time_us, after.state.halted
+
+
+def brought(before: Stage, after: Stage) -> dict[str, Decimal]:
+    """Return what came or went (negative) from one stage to the next that no trade brought, by asset."""
+    if after.state.reason not in _OUT_OF_NOWHERE:
+        return {}
+    old, new = before.holdings, after.holdings
+    moved = {asset: new.get(asset, ZERO) - old.get(asset, ZERO) for asset in sorted({*old, *new})}
+    return {asset: amount for asset, amount in moved.items() if amount}
 
 
 def life_of(recorded: Recorded, portfolio_id: str, first: int, last: int) -> Life:

@@ -25,6 +25,7 @@ from trimtab.settings import Settings
 from trimtab.topics import MARKET_COSTS, MARKET_RISK
 from trimtab.whatif.actual import Actual, dealings
 from trimtab.whatif.errors import UnanswerableError
+from trimtab.whatif.gains import Arrival
 from trimtab.whatif.handed_out import HandedOut
 from trimtab.whatif.life import Life, life_of
 
@@ -46,7 +47,8 @@ class Answer:
     """What was, what the engine makes of the recorded policy, and what it makes of the other one.
 
     `left_out` is what was held at the begin and has no price here, `unpriced` fees that really were paid in such,
-    `owed` what each world still had to pay out in the end and did not have, by asset.
+    `owed` what each world still had to pay out in the end and did not have, by asset. `arrivals` is what was there at
+    the begin, and what was brought and taken out later.
     """
 
     quote: str
@@ -60,6 +62,7 @@ class Answer:
     left_out: Mapping[str, Decimal]
     unpriced: Mapping[str, Decimal]
     owed: Mapping[str, Mapping[str, Decimal]]
+    arrivals: Sequence[Arrival]
 
 
 OnSpan = Callable[[int, int], OnTime]
@@ -129,7 +132,7 @@ class _Play:
         left_out = {asset: amount for asset, amount in held.items() if asset not in priced and amount}
         return Answer(
             self.quote, self.life, tape, market, charged, actual.outcome(), engine, other, left_out, actual.unpriced,
-            world.owed,
+            world.owed, actual.arrivals,
         )  # fmt: skip
 
     def _venue(self) -> str:

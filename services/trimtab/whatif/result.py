@@ -9,6 +9,7 @@ from trimtab.backtest.world import Outcome
 from trimtab.domain.amounts import plain
 from trimtab.exchange.tape_file import iso
 from trimtab.whatif.differences import ONLY_ONE, ONLY_OTHER, OTHERWISE, SAME, Difference, Sent, compared, sent
+from trimtab.whatif.gains import realised
 from trimtab.whatif.question import Answer
 
 KINDS = (SAME, OTHERWISE, ONLY_ONE, ONLY_OTHER)
@@ -18,15 +19,18 @@ _DIGITS = 10
 _BASIS_POINTS = 1e4
 
 
-def bill(outcome: Outcome) -> dict[str, float]:
+def bill(answer: Answer, outcome: Outcome) -> dict[str, float]:
     """Return what one side comes to: amounts in quote currency, `_bp` in basis points of equity over the whole span."""
     found, score = figures(outcome), outcome.score
+    assert outcome.diary is not None, "diaries are kept of all"
+    gain = realised(answer.quote, answer.arrivals, outcome.diary.fills)
     risk, trading = (math.fsum(series) * _BASIS_POINTS for series in (score.risks, score.paid))
     return {
         **{name: found[name] for name in (*COUNTED, "turnover", *AMOUNTS)},
         "trading_bp": _short(trading),
         "risk_bp": _short(risk),
         "total_bp": _short(trading + risk),
+        "realised_gain": _short(float(gain)),
         "start_equity": found["start_equity"],
         "final_equity": found["final_equity"],
     }
@@ -35,7 +39,7 @@ def bill(outcome: Outcome) -> dict[str, float]:
 def document(answer: Answer, tolerance_us: int) -> dict[str, Any]:
     """Return everything that is known; the same question to the same records gives the same bytes."""
     sides = {"recorded": answer.recorded, "engine": answer.engine, "other": answer.other}
-    bills = {name: bill(outcome) for name, outcome in sides.items()}
+    bills = {name: bill(answer, outcome) for name, outcome in sides.items()}
     stretch, first = answer.market.stretch, answer.life.stages[0]
     return {
         "portfolio": first.state.portfolio_id,

@@ -54,7 +54,7 @@ def test_both_begin_with_what_was_held_and_only_the_other_policy_trades(topics: 
     assert said["comparisons"]["engine"]["differences"] == []
     (row,) = said["comparisons"]["other"]["differences"]
     assert (row["one"], row["other"]["signal_id"]) == (None, only.signal_id)
-    assert said["bill"]["difference"]["fees"] == bill(found.other)["fees"] > 0
+    assert said["bill"]["difference"]["fees"] == bill(found, found.other)["fees"] > 0
     lost = said["bill"]["engine"]["final_equity"] - said["bill"]["other"]["final_equity"]
     paid = sum(said["bill"]["other"][name] for name in ("fees", "spread_cost", "impact_cost", "delay_cost"))
     assert lost == pytest.approx(paid, rel=1e-6)

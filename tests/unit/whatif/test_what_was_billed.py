@@ -52,7 +52,7 @@ def test_a_taker_pays_delay_spread_impact_and_fee(topics: Topics, life: Life) ->
     assert (was.delay, was.spread, was.impact, was.fees) == (D("2.00"), D("0.02"), D("0.04"), D(2))
     assert (was.traded, was.opportunity) == (D("2002.06"), 0)
     assert found.recorded.holdings == {"BTC": D(102), "USDT": D("97995.94")}
-    assert bill(found.recorded)["final_equity"] == pytest.approx(102 * 1001 + 97995.94)
+    assert bill(found, found.recorded)["final_equity"] == pytest.approx(102 * 1001 + 97995.94)
     (was_sent,) = sent(found.recorded.diary)
     assert was_sent.filled == {("BTC/USDT", Side.BUY): D(2)}
     assert found.engine.bill.signals == 0
