@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from test_ledger_contract import (  # noqa: F401 - pytest runs them here once more, on this module's fixtures
     test_a_fee_that_nobody_covers_is_told_and_can_be_settled_later,
+    test_a_halt_is_told_and_lifted,
     test_a_parent_has_one_live_child,
     test_a_parent_shrinks_and_never_grows,
     test_a_refused_signal_rests_the_portfolio,
