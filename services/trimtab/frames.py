@@ -125,8 +125,8 @@ def _quote(quote: FrameQuote, instrument: Instrument) -> Quote:
 
 def _levels(ladder: Sequence[int], instrument: Instrument, side: str) -> Iterator[Level]:
     tick, step = instrument.tick, instrument.step
-    if len(ladder) % 2 or any(count <= 0 for count in ladder):
+    if len(ladder) % 2 or min(ladder, default=1) <= 0:
         raise InvalidValueError(f"frame.{instrument.key}.{side}", tuple(ladder), "pairs of positive counts")
     counts = iter(ladder)
     for price, quantity in zip(counts, counts, strict=True):
-        yield Level(Decimal(price) * tick, Decimal(quantity) * step)
+        yield Level(price * tick, quantity * step)

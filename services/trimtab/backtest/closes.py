@@ -15,6 +15,8 @@ from decimal import Decimal
 from itertools import pairwise
 from operator import attrgetter
 
+import numpy as np
+
 from trimtab.exchange.bars import Bar, BarFile, bars
 from trimtab.exchange.depth_model import Activity, DepthModel, Shape, activity
 from trimtab.exchange.instruments import MIN_UNIT, Instrument, known
@@ -117,7 +119,9 @@ class Closes:
 
 def _side(rules: Instrument, shape: Shape, best: int, away: int) -> Iterator[Level]:
     """One side's levels from its best price (ticks) outwards."""
-    for offset, size in zip(shape.offsets, shape.sizes, strict=True):
+    unit, step = rules.tick, rules.step
+    counts: list[float] = np.rint(shape.sizes / float(step)).tolist()
+    for offset, count in zip(shape.offsets, counts, strict=True):
         tick = best + away * offset
         if tick > 0:
-            yield tick * rules.tick, max(1, round(float(size) / float(rules.step))) * rules.step
+            yield tick * unit, max(1, int(count)) * step

@@ -7,6 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from trimtab.adapters.memory.clock import VirtualClock
 from trimtab.adapters.memory.ledger import MemoryLedger
+from trimtab.backtest.backlog import Backlog
 from trimtab.backtest.bill import Bill, Price
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
@@ -62,7 +63,8 @@ class Trading:
         self._diaries = diaries
         self._transfers = 0
         self._ledger = MemoryLedger(newest_only=True)
-        self._venues = {name: EngineVenue(name, shown, fees, clock) for name in quotes}
+        self._backlog = Backlog(shown.instruments)
+        self._venues = {name: EngineVenue(name, shown, self._backlog, fees, clock) for name in quotes}
         self._owned = Ownership(self._ledger, "backtest")
         desk = Desk(
             self._ledger, self._venues, self._owned, market, clock, Unmetered(), Untracked(), log, settings
@@ -123,10 +125,14 @@ class Trading:
 
     async def happen(self, event: MarketEvent) -> None:
         """Let the market move, and record what that did to resting orders."""
+        self._backlog.add(event)
+        full = self._backlog.full(event.symbol)
         for venue in self._venues.values():
-            for report in venue.market(event):
+            for report in venue.hear(event.symbol) if full or venue.resting else ():
                 async with self._ledger.transaction() as book:
                     await record_report(book, report)
+        if full:
+            self._backlog.clear(event.symbol)
 
     async def step(self, signals: Sequence[Signal], looks: int) -> None:
         """Take signals in and work what is open, looked at so many times at most."""

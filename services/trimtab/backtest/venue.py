@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from trimtab.backtest.backlog import Backlog
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.shown import VENUE, Shown, Top
 from trimtab.domain.orders import ChildOrder, Liquidity, OrderKind, OrderState, ParentOrder, TimeInForce
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.engine import Engine
 from trimtab.exchange.errors import VenueError
-from trimtab.exchange.market import MarketEvent, Snapshot
 from trimtab.exchange.orders import EngineEvent, NewOrder, OrderType, Report, Status
 from trimtab.exchange.orders import TimeInForce as VenueTimeInForce
 from trimtab.ports.clock import Clock
@@ -23,8 +23,6 @@ from trimtab.ports.venue import (
     Unknown,
     VenueTrade,
 )
-
-_PENDING_MAX = 1_000
 
 _STATES: Mapping[Status, OrderState] = {
     "NEW": OrderState.ACCEPTED,
@@ -49,21 +47,23 @@ _TIMES: Mapping[TimeInForce, VenueTimeInForce] = {
 class EngineVenue:
     """Implements ports.venue.Venue over an engine of its own, so that portfolios take nothing from one another.
 
-    Market events wait until the engine is asked or has orders resting; that changes nothing of what it answers.
+    Market events wait in the backlog until the engine is asked or has orders resting; that changes nothing of what it
+    answers.
     """
 
-    def __init__(self, account: str, shown: Shown, fees: Fees, clock: Clock) -> None:
+    def __init__(self, account: str, shown: Shown, backlog: Backlog, fees: Fees, clock: Clock) -> None:
         self.name = VENUE
         self.account = account
         instruments = shown.instruments
         self.engine = Engine(instruments)
         self.tops: dict[str, Top] = {}  # what the book showed at a fill, by trade id, until somebody takes it
         self._shown = shown
+        self._backlog = backlog
         self._fees = fees
         self._clock = clock
         self._symbols = {f"{rules.base}/{rules.quote}": symbol for symbol, rules in instruments.items()}
         self._names = {symbol: name for name, symbol in self._symbols.items()}
-        self._pending: dict[str, list[MarketEvent]] = {symbol: [] for symbol in instruments}
+        self._heard = dict.fromkeys(instruments, 0)  # number of the next event of each symbol
         self._open: set[str] = set()
 
     @property
@@ -76,19 +76,21 @@ class EngineVenue:
         account = Account(self.account, self._fees.maker, self._fees.taker)
         self.engine.open_account(account, deposits, self._clock.now_us())
 
-    def market(self, event: MarketEvent) -> list[ExecutionReport]:
-        """Let the market move; answers with what that did to resting orders."""
-        pending = self._pending[event.symbol]
-        if isinstance(event, Snapshot) and not self._open:
-            pending.clear()
-        pending.append(event)
-        return self._catch_up(event.symbol) if self._open or len(pending) >= _PENDING_MAX else []
+    @property
+    def resting(self) -> bool:
+        """Whether it has orders that the market may reach: then it has to hear of every event at once."""
+        return bool(self._open)
+
+    def hear(self, symbol: str) -> list[ExecutionReport]:
+        """Hear of all that has happened; answers with what that did to resting orders."""
+        events, self._heard[symbol] = self._backlog.since(symbol, self._heard[symbol])
+        return [report for event in events for report in self._reports(self.engine.market(event), merge=False)]
 
     async def place(self, parent: ParentOrder, child: ChildOrder) -> ExecutionReport | Refused | NotPlaced | Unknown:
         """Place a child: accepted, with what it took at once, or refused with the engine's own code."""
         symbol = self._symbols[parent.instrument]
-        for other in self._pending:
-            self._catch_up(other)
+        for other in self._heard:
+            self.hear(other)
         new = NewOrder(
             symbol=symbol,
             side="BUY" if parent.side.sign > 0 else "SELL",
@@ -146,10 +148,6 @@ class EngineVenue:
     async def reports(self) -> AsyncGenerator[ExecutionReport | Reconnected, None]:
         """Yield that it stands; what happens is told by `market`, in the world's own order."""
         yield Reconnected(self.account)
-
-    def _catch_up(self, symbol: str) -> list[ExecutionReport]:
-        events, self._pending[symbol] = self._pending[symbol], []
-        return [report for event in events for report in self._reports(self.engine.market(event), merge=False)]
 
     def _reports(self, happened: Iterable[EngineEvent], *, merge: bool) -> list[ExecutionReport]:
         """Reports of orders; merged they are of one order, which is then as the last one has it."""

@@ -13,7 +13,7 @@ Neither depends on how long a bar is: v and s^2 are of a second.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,17 @@ class DepthModel:
         """The book around a `mid` price; both in quote units."""
         unit = tick / mid
         # A price that did not move has still moved by up to a tick that nobody saw.
-        moving = replace(activity, variance_per_second=max(activity.variance_per_second, unit**2 / activity.seconds))
+        variance = max(activity.variance_per_second, unit**2 / activity.seconds)
+        moving = Activity(activity.seconds, activity.volume_per_second, variance)
         volatility = math.sqrt(moving.variance_per_second)
         spread = max(1, round(volatility * math.sqrt(self.spread_seconds) / unit))
         reach = (self.reach_seconds - self.touch_seconds) * volatility / self.density / unit
         offsets = [0]
         for index in range(1, self.levels):
             offsets.append(max(offsets[-1] + 1, round(reach * (index / (self.levels - 1)) ** 2)))
-        depth = self.depth(moving, (np.array(offsets) + spread / 2) * unit)
-        return Shape(spread, tuple(offsets), np.diff(depth, prepend=0.0))
+        sizes = self.depth(moving, (np.array(offsets) + spread / 2) * unit)
+        sizes[1:] -= sizes[:-1].copy()  # of each level alone
+        return Shape(spread, tuple(offsets), sizes)
 
 
 @dataclass(frozen=True, slots=True)
