@@ -8,6 +8,7 @@ from decimal import Decimal
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, require_listed
 from trimtab.backtest.tape import Tape
+from trimtab.backtest.witness import Witness
 from trimtab.backtest.world import OnTime, Outcome, Terms, Walk, World
 from trimtab.documents import parse_document
 from trimtab.domain.portfolio import Calendar, Hybrid, Threshold
@@ -29,7 +30,14 @@ class Run:
     costless: bool = False
     diaries: bool = False
 
-    def play(self, tape: Tape, field: Sequence[Contestant], on_time: OnTime, walk: Walk | None = None) -> list[Outcome]:
+    def play(
+        self,
+        tape: Tape,
+        field: Sequence[Contestant],
+        on_time: OnTime,
+        walk: Walk | None = None,
+        witness: Witness | None = None,
+    ) -> list[Outcome]:
         """Play the tape once for the whole field, of which one may walk; outcomes are in its order.
 
         Raises:
@@ -47,7 +55,7 @@ class Run:
             executor = executor.model_copy(update={"patience_seconds": _COSTLESS_PATIENCE_SECONDS})
         estimate = not self.costless or any(map(_needs_risk, field))
         terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate, self.diaries)
-        world = World([each.entrant for each in field], shown, terms, walk)
+        world = World([each.entrant for each in field], shown, terms, walk, witness=witness)
         return asyncio.run(world.play(tape.events(), on_time))
 
 

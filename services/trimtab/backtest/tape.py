@@ -26,7 +26,7 @@ _SECOND_US = 1_000_000
 # Between closes a book stands there anew so often. What stands at its best price is what three seconds trade (the depth
 # model), so taking all of it each time is three quarters of what is traded at all, and no more.
 _BEAT_US = 4_000_000
-_FRAME_US = 10_000  # as ingest.frame_interval_ms
+_FRAME_US, _FRAMES_SAVED = 10_000, 5  # as ingest.frame_interval_ms and frames_saved_max
 _RECORDED_BEAT_US = 100_000
 _FULL_US = 1_000_000  # as ingest.full_frame_interval_ms
 _LOOKS_MAX = 20_000  # at the equity of a recorded span: what is kept of them stays small
@@ -128,7 +128,8 @@ def _opened(paths: Sequence[Path], *, ways: bool, costless: bool, seed: int) -> 
         pace = replace(pace, frame_us=_SECOND_US, latency_us=_LATENCY_US)
         return Tape(open_tapes(paths, seed=seed), closes.end_us, pace, length_us // _SECOND_US)
     market = open_tapes(paths, seed=seed)
-    pace = Pace(_FRAME_US, _RECORDED_BEAT_US, _SECOND_US, stands=False, latency_us=_LATENCY_US)
+    live = {"latency_us": _LATENCY_US, "burst": _FRAMES_SAVED, "burst_us": _FRAME_US, "looks": 1}
+    pace = Pace(1, _RECORDED_BEAT_US, _SECOND_US, stands=False, **live)
     return Tape(market, market.end_us, pace, None)
 
 

@@ -12,7 +12,7 @@ from trimtab.backtest.bill import Bill, Price
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees
-from trimtab.backtest.shown import VENUE, Shown
+from trimtab.backtest.shown import Shown
 from trimtab.backtest.venue import EngineVenue
 from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.market import Market
@@ -35,10 +35,12 @@ from trimtab.topics import REBALANCE_SIGNALS
 _SHARD = 0
 
 OnState = Callable[[PortfolioState], None]
+OnMessage = Callable[[Message], None]
 
 
 class Trading:
-    """Each portfolio has an account of its name, at an engine of its own. `on_state` hears of every new state.
+    """Each portfolio has an account of its name, at an engine of its own. `on_state` hears of every new state,
+    `on_message` of everything that the ledger tells.
 
     `diaries` are kept of the portfolios that have one.
     """
@@ -54,6 +56,7 @@ class Trading:
         settings: ExecutorSettings,
         on_state: OnState,
         diaries: Mapping[str, Diary],
+        on_message: OnMessage = lambda _: None,
     ) -> None:
         self.bills = {name: Bill() for name in quotes}
         self._quotes = quotes
@@ -62,6 +65,7 @@ class Trading:
         self._on_state = on_state
         self._diaries = diaries
         self._transfers = 0
+        self._on_message = on_message
         self._ledger = MemoryLedger(newest_only=True)
         self._backlog = Backlog(shown.instruments)
         self._venues = {name: EngineVenue(name, shown, self._backlog, fees, clock) for name in quotes}
@@ -85,7 +89,7 @@ class Trading:
         now_us = self._clock.now_us()
         self._venues[name].fund(deposits)
         async with self._ledger.transaction() as book:
-            await book.add_account(name, VENUE)
+            await book.add_account(name, self._shown.venue)
             await book.apply_portfolio(name, document, [name], dry_run=False)
             for asset, amount in sorted(deposits.items()):
                 await book.transfer(f"deposit {name} {asset}", "deposit", name, name, asset, amount, now_us)
@@ -179,6 +183,7 @@ class Trading:
             self._on_state(state)
 
     async def _tell(self, message: Message) -> None:
+        self._on_message(message)
         match message:
             case Fill():
                 top = self._venues[message.account].tops.pop(message.trade_id)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from trimtab.backtest.backlog import Backlog
 from trimtab.backtest.fees import Fees
-from trimtab.backtest.shown import VENUE, Shown, Top
+from trimtab.backtest.shown import Shown, Top
 from trimtab.domain.orders import ChildOrder, Liquidity, OrderKind, OrderState, ParentOrder, TimeInForce
 from trimtab.exchange.accounts import Account
 from trimtab.exchange.engine import Engine
@@ -52,7 +52,7 @@ class EngineVenue:
     """
 
     def __init__(self, account: str, shown: Shown, backlog: Backlog, fees: Fees, clock: Clock) -> None:
-        self.name = VENUE
+        self.name = shown.venue
         self.account = account
         instruments = shown.instruments
         self.engine = Engine(instruments)

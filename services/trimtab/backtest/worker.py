@@ -13,7 +13,7 @@ from trimtab.drift.allocating import Allocating
 from trimtab.drift.deciding import Deciding
 from trimtab.drift.decision import judge, prepare
 from trimtab.drift.portfolios import Portfolios
-from trimtab.messages import Frame, Message, PortfolioState, Signal, Targets, Term
+from trimtab.messages import Frame, Message, PortfolioState, Risk, Signal, Targets, Term
 from trimtab.ports.topics import Record
 from trimtab.settings import DriftSettings
 from trimtab.topics import MARKET_COSTS, MARKET_FRAMES, MARKET_RISK, PORTFOLIO_STATE, PORTFOLIO_TARGETS
@@ -53,6 +53,11 @@ class Worker:
         """Return the target weights that count, by asset; none while they are not worked out."""
         entry = self._deciding.portfolios.get(portfolio_id)
         return () if entry is None else tuple((asset, float(weight)) for asset, weight in entry.portfolio.targets)
+
+    def basis(self, portfolio_id: str) -> tuple[Record[Risk] | None, PortfolioState] | None:
+        """Return the estimate and the state that a portfolio is decided on now; None while it has no state."""
+        entry = self._deciding.portfolios.get(portfolio_id)
+        return None if entry is None else (self._deciding.risks.get(entry.portfolio.quote), entry.state)
 
     def terms(self, portfolio_id: str, ruler_id: str) -> tuple[Term, ...]:
         """Return how far a portfolio has drifted on the last frame, in the terms of another one's policy.

@@ -15,11 +15,13 @@ from trimtab.backtest.score import Score, Scores
 from trimtab.backtest.shown import Shown
 from trimtab.backtest.trading import Trading
 from trimtab.backtest.troubles import strict_log
+from trimtab.backtest.witness import Unwitnessed, Witness
 from trimtab.backtest.worker import Worker
 from trimtab.domain.amounts import floor_to
 from trimtab.drift.estimator import Estimator
 from trimtab.exchange.market import MarketEvent
-from trimtab.messages import PortfolioState, Signal
+from trimtab.ingest.pace import Pace as FramePace
+from trimtab.messages import Message, PortfolioState, Signal
 from trimtab.settings import DriftSettings, ExecutorSettings
 
 _QUIET_US = 43_200_000_000  # a frame at least so often: after a day without one it would not be believed
@@ -34,6 +36,8 @@ class Pace:
     While something is open, and the market says nothing, another look is taken every `beat_us`: with every book
     standing there once more, whatever was taken of it (`stands`), or without news.
     A signal reaches the executor `latency_us` after the frame it was decided on. Equity is looked at every `score_us`.
+    With `burst`, a change makes a frame at once, so many in a row, and on average one an interval of `burst_us`: as
+    ingest does it. What is open is looked at `looks` times a frame: once where frames are close, as it is live.
     """
 
     frame_us: int
@@ -41,6 +45,9 @@ class Pace:
     score_us: int
     stands: bool
     latency_us: int = 0
+    burst: int = 0
+    burst_us: int = 0
+    looks: int = _LOOKS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ class World:
         terms: Terms,
         walk: Walk | None = None,
         given: Given | None = None,
+        witness: Witness | None = None,
     ) -> None:
         log = strict_log()
         quotes = {entrant.name: entrant.quote for entrant in entrants}
@@ -126,8 +134,10 @@ class World:
         self._worker = Worker(terms.drift, estimators, log, charges)
         parts = shown, terms.fees, self._worker.market, self._clock, log, terms.executor
         self._diaries = {name: Diary() for name in quotes} if terms.diaries else {}
-        self._trading = Trading(quotes, *parts, self._on_state, self._diaries)
+        self._witness = witness or Unwitnessed()
+        self._trading = Trading(quotes, *parts, self._on_state, self._diaries, self._heard)
         self._deeds = Deeds(given.deeds if given is not None else (), self._trading)
+        self._frames = FramePace(terms.pace.burst_us, terms.pace.burst) if terms.pace.burst else None
         self._waiting: list[tuple[int, Signal]] = []
         self._pairs = sorted({f"{asset}/{each.quote}" for each in entrants for asset in each.weights} - _cash(entrants))
         self._scores = Scores(list(quotes), self._pairs, terms.pace.score_us)
@@ -147,10 +157,11 @@ class World:
             if self._begun:
                 await self._pass_time(moment[0].time_us)
             for event in moment:
+                await self._arrive(event.time_us)
                 self._clock.move(event.time_us)
                 self._shown.take(event)
                 await self._trading.happen(event)
-            if self._begun or self._shown.complete:
+            if self._due():
                 await self._look()
             on_time(self._clock.now_us())
         if not self._begun:
@@ -168,6 +179,25 @@ class World:
         }
         return {name: rows for name, rows in sorted(found.items()) if rows}
 
+    def _due(self) -> bool:
+        """Whether what has happened is to be looked at now."""
+        if not (self._begun or self._shown.complete):
+            return False
+        return self._frames is None or (self._shown.changed and not self._frames.wait_us(self._now()))
+
+    async def _arrive(self, until_us: int) -> None:
+        """Let signals that are due before this time reach the executor when they are due."""
+        while self._waiting and self._waiting[0][0] < until_us:
+            due_us = self._waiting[0][0]
+            self._clock.move(due_us)
+            await self._trading.step(self._arrived(), self._terms.pace.looks)
+
+    def _arrived(self) -> list[Signal]:
+        """Return the signals that are due by now; they wait no longer."""
+        found = [signal for due_us, signal in self._waiting if due_us <= self._now()]
+        self._waiting = [each for each in self._waiting if each[0] > self._now()]
+        return found
+
     async def _look(self) -> None:
         """Look at the market as it is after a moment of the tape."""
         if not self._begun:
@@ -180,7 +210,7 @@ class World:
         if due:
             self._score()
             await self._walk_on()
-        await self._step(_LOOKS_MAX)
+        await self._step(self._terms.pace.looks)
         if due:
             self._note(self._diaries)
 
@@ -198,7 +228,14 @@ class World:
     async def _pass_time(self, until_us: int) -> None:
         """Let time pass in which the market says nothing; open orders are worked meanwhile."""
         pace = self._terms.pace
+        if self._frames is not None and self._shown.changed:
+            due_us = self._now() + self._frames.wait_us(self._now())
+            if due_us < until_us:
+                await self._arrive(due_us)
+                self._clock.move(due_us)
+                await self._look()
         while (self._stirred or self._waiting or self._trading.busy) and self._now() + pace.beat_us < until_us:
+            await self._arrive(self._now() + pace.beat_us)
             self._clock.move(self._now() + pace.beat_us)
             if pace.stands:
                 for event in self._shown.stand(self._now()):
@@ -211,12 +248,17 @@ class World:
     async def _step(self, looks: int) -> None:
         """One frame: decided on, what was decided taken in, what is open worked."""
         now_us, self._stirred = self._now(), False
+        if self._frames is not None:
+            self._frames.spend(now_us)
         for signal in await self._worker.on_frame(self._shown.frame(now_us)):
             self._waiting.append((now_us + self._terms.pace.latency_us, signal))
             self._note([signal.portfolio_id])
-        arrived = [signal for due_us, signal in self._waiting if due_us <= now_us]
-        self._waiting = [each for each in self._waiting if each[0] > now_us]
-        await self._trading.step(arrived, looks)
+            self._witness.decided(signal, now_us)
+        self._witness.looked(self._worker, now_us)
+        await self._trading.step(self._arrived(), looks)
+
+    def _heard(self, message: Message) -> None:
+        self._witness.heard(message, self._now())
 
     def _note(self, names: Iterable[str]) -> None:
         """Write into diaries how far portfolios have drifted: in the terms of the first one's policy."""

@@ -50,7 +50,7 @@ def demo(
     kills = _kills(kill or [])
     length = seconds if seconds is not None else None if tape else 60.0
     script = Script(read_folder(portfolios or PORTFOLIOS), length, kills)
-    _require_recordings(tape or [])
+    require_recordings(tape or [])
     market = MarketChoice(
         tapes=tuple(tape or ()), seed=seed, speed=speed, volatility=volatility, faults_seed=faults_seed
     )
@@ -98,8 +98,8 @@ def _played(home: Path, market: "MarketChoice", script: "Script") -> "Summary":
             stage.stop()
 
 
-def _require_recordings(tapes: list[Path]) -> None:
-    """Refuse tapes that a demo's few minutes and portfolios in USDT are not for."""
+def require_recordings(tapes: list[Path]) -> None:
+    """Refuse tapes that cannot be played as they were recorded, in minutes, by portfolios in USDT."""
     if not tapes:
         return
     from trimtab.exchange.tape_file import TapeError

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trimtab.adapters.kafka.recorded import RecordedTopics
     from trimtab.cli.progress import OnTopic
     from trimtab.replay.continuity import Continuity
+    from trimtab.settings import Settings
     from trimtab.topics import Topic
 
 _FRAME = "OFFSET|TIME"
@@ -48,7 +49,7 @@ def record(
         for text, option in ((begin, "--from"), (end, "--to"))
     )
     wanted = {_FRAMES, *(topic_named(name).name for name in only)} if only else {topic.name for topic in TOPICS}
-    found = _recorded(folder, first, last, [topic for topic in TOPICS if topic.name in wanted])
+    found = recorded_in(started(), folder, first, last, [topic for topic in TOPICS if topic.name in wanted])
     result(found.document(), as_json=as_json, readable=lambda: _show(found))
 
 
@@ -79,9 +80,18 @@ class Recording:
         }
 
 
-def _recorded(
-    folder: Path, begin: tuple[int | None, int | None], end: tuple[int | None, int | None], topics: list["Topic[Any]"]
+def recorded_in(
+    settings: "Settings",
+    folder: Path,
+    begin: tuple[int | None, int | None],
+    end: tuple[int | None, int | None],
+    topics: list["Topic[Any]"],
 ) -> Recording:
+    """Write these topics' records between two frames into a new archive.
+
+    Raises:
+        UnreachableError: if Kafka or the registry does not answer, or no full frame is kept.
+    """
     from trimtab.adapters.archive.writing import new_archive
     from trimtab.adapters.kafka.reading import read_codec
     from trimtab.adapters.kafka.recorded import open_recorded
@@ -89,8 +99,7 @@ def _recorded(
     from trimtab.replay.continuity import Continuity
     from trimtab.replay.extent import extent
 
-    settings, frames = started(), Continuity()
-    codec = read_codec(settings)
+    frames, codec = Continuity(), read_codec(settings)
     with new_archive(folder, codec) as archive, open_recorded(settings) as recorded, topics_bar() as bar:
         _, last, start = extent(recorded, begin, end)
         bounds = _bounds(recorded, topics, start, last)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from trimtab.configuration import ConfigurationError, Problem
+from trimtab.demo.money import deposits, holdings
 from trimtab.documents import canonical, load_document, portfolio_of
 from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.portfolio import Portfolio
@@ -31,7 +32,7 @@ def read_folder(folder: Path) -> dict[Path, Document]:
         raise InvalidValueError("--portfolios", str(folder), "a folder with at least one portfolio as *.yaml")
     names: dict[str, Path] = {}
     for path, document in documents.items():
-        problems = list(_unfit(document))
+        problems = list(unfit(document))
         if document.portfolio in names:
             problems.append(
                 Problem("portfolio", document.portfolio, f"another name than in {names[document.portfolio]}")
@@ -42,7 +43,7 @@ def read_folder(folder: Path) -> dict[Path, Document]:
     return documents
 
 
-def _unfit(document: Document) -> Iterator[Problem]:
+def unfit(document: Document) -> Iterator[Problem]:
     """Yield what a portfolio file may say in general, and not for a demo."""
     if not document.accounts:
         yield Problem("accounts", [], "the venue account that the demo opens for it")
@@ -56,14 +57,25 @@ def _unfit(document: Document) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Cast:
-    """Portfolios, their documents as they are applied, by portfolio id, and what each is worth at the start."""
+    """Portfolios, their documents as they are applied, by portfolio id, and what each is worth at the start.
+
+    They begin with their money in the wrong places, or `on_target`.
+    """
 
     portfolios: tuple[Portfolio, ...]
     documents: Mapping[str, str]
     equity: Decimal
+    on_target: bool = False
 
     @classmethod
-    def of(cls, documents: Mapping[Path, Document], bases: frozenset[str], equity: Decimal = EQUITY) -> "Cast":
+    def of(
+        cls,
+        documents: Mapping[Path, Document],
+        bases: frozenset[str],
+        equity: Decimal = EQUITY,
+        *,
+        on_target: bool = False,
+    ) -> "Cast":
         """Take those portfolios whose assets are among `bases`, which have a price.
 
         Raises:
@@ -79,7 +91,7 @@ class Cast:
         if not found:
             wanted = sorted({asset for document in documents.values() for asset in document.assets} - {QUOTE})
             raise InvalidValueError("--portfolios", ", ".join(wanted), f"assets of the market: {sorted(bases)}")
-        return cls(tuple(found), kept, equity)
+        return cls(tuple(found), kept, equity, on_target)
 
     @property
     def instruments(self) -> list[str]:
@@ -100,6 +112,14 @@ class Cast:
     def sharing(self, account: str) -> list[Portfolio]:
         """Return the portfolios of an account."""
         return [portfolio for portfolio in self.portfolios if portfolio.accounts[0] == account]
+
+    def holdings(self, portfolio: Portfolio, prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Return what a portfolio begins with, by asset; `prices` are in its quote currency."""
+        return holdings(portfolio, prices, self.equity, on_target=self.on_target)
+
+    def deposits(self, prices: Mapping[str, Decimal]) -> dict[str, dict[str, Decimal]]:
+        """Return what each venue account receives at the start."""
+        return deposits(self.portfolios, prices, self.equity, on_target=self.on_target)
 
     @property
     def receiver(self) -> Portfolio:

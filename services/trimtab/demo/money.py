@@ -22,21 +22,21 @@ def displaced(targets: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return weights
 
 
-def holdings(portfolio: Portfolio, prices: Mapping[str, Decimal], equity: Decimal) -> dict[str, Decimal]:
+def holdings(
+    portfolio: Portfolio, prices: Mapping[str, Decimal], equity: Decimal, *, on_target: bool = False
+) -> dict[str, Decimal]:
     """Return the starting quantity of each asset; `prices` and equity are in its quote currency."""
-    return {
-        asset: floor_to(equity * weight / prices.get(asset, ONE), _UNIT)
-        for asset, weight in displaced(portfolio.targets).items()
-    }
+    weights = dict(portfolio.targets) if on_target else displaced(portfolio.targets)
+    return {asset: floor_to(equity * weight / prices.get(asset, ONE), _UNIT) for asset, weight in weights.items()}
 
 
 def deposits(
-    portfolios: Sequence[Portfolio], prices: Mapping[str, Decimal], equity: Decimal
+    portfolios: Sequence[Portfolio], prices: Mapping[str, Decimal], equity: Decimal, *, on_target: bool = False
 ) -> dict[str, dict[str, Decimal]]:
     """Return what each venue account receives at the start: the sum of its portfolios' holdings."""
     accounts: dict[str, dict[str, Decimal]] = {}
     for portfolio in portfolios:
         balances = accounts.setdefault(portfolio.accounts[0], {})
-        for asset, quantity in holdings(portfolio, prices, equity).items():
+        for asset, quantity in holdings(portfolio, prices, equity, on_target=on_target).items():
             balances[asset] = balances.get(asset, Decimal(0)) + quantity
     return accounts

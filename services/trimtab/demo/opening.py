@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from trimtab.adapters.postgres.ledger import PostgresLedger
 from trimtab.demo.cast import Cast
-from trimtab.demo.money import deposits, holdings
 from trimtab.domain.ids import derive
 
 
@@ -34,14 +33,14 @@ async def hand_out(
     """
     for account in cast.accounts:
         sharers = cast.sharing(account)
-        wanted = deposits(sharers, prices, cast.equity)[account]
+        wanted = cast.deposits(prices)[account]
         while await ledger.sums(account) != wanted:
             await pause()
         if len(sharers) == 1:
             continue
         async with ledger.transaction() as book:
             for portfolio in sharers:
-                for asset, amount in holdings(portfolio, prices, cast.equity).items():
+                for asset, amount in cast.holdings(portfolio, prices).items():
                     entry_id = derive("allocation", portfolio.portfolio_id, account, asset)
                     await book.allocate(entry_id, portfolio.portfolio_id, account, asset, amount, 0)
                 await book.bump(portfolio.portfolio_id, "allocated", 0)

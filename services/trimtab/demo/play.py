@@ -9,17 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
+from trimtab.adapters.postgres.opening import open_ledger
 from trimtab.adapters.process import open_process
 from trimtab.demo.bill import draw_up, outcomes
 from trimtab.demo.cast import EQUITY, QUOTE, RECORDED_EQUITY, Cast
 from trimtab.demo.measures import Measures
-from trimtab.demo.money import deposits
 from trimtab.demo.opening import apply_all, hand_out
+from trimtab.demo.settling import come_to_rest
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
 from trimtab.demo.watch import Watch
-from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 from trimtab.embedded.events import Event
 from trimtab.embedded.warm import prepare
 from trimtab.portfolio_file import Document
@@ -28,7 +27,6 @@ from trimtab.settings import DriftSettings, Settings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
-_SETTLE_SECONDS_MAX = 60.0
 _CLOSE_IN_SECONDS_MAX = 45.0
 _STILL_SECONDS = 3.0
 # Within this much of a tape everything that the script does has happened: ten times as fast it may last half a minute.
@@ -89,7 +87,7 @@ class Play:
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began
-        stage.open_accounts(deposits(cast.portfolios, prices, cast.equity), cast.fee_assets)
+        stage.open_accounts(cast.deposits(prices), cast.fee_assets)
         stage.write_settings(cast.instruments)
         async with (
             open_process("cli", stage.settings(), PrometheusMeter()) as process,
@@ -105,7 +103,7 @@ class Play:
             await hand_out(ledger, cast, prices, lambda: self._pause("booking the venue's balances"))
             await self._trade()
             await self._close_in(process.settings.drift)
-            await self._come_to_rest(ledger)
+            await come_to_rest(ledger, sim, cast.accounts, self._pause)
             sim.pause()
             await asyncio.to_thread(watch.stop)
             self._progress("deciding everything again", watch.measures)
@@ -169,40 +167,7 @@ class Play:
         return self._over_tape()
 
     def _over_tape(self) -> bool:
-        """Tell whether the tape has ended. Raise InvalidValueError if it broke in the middle."""
-        status = self._stage.sim.status()
-        if status["broken"]:
-            raise InvalidValueError("--tape", status["broken"], "a recording that can be read to its end")
-        return bool(status["ended"])
-
-    async def _come_to_rest(self, ledger: PublishingLedger) -> None:
-        """Stop deciding, take open orders back, and wait until nothing is in flight and everything is published."""
-        deadline = time.monotonic() + _SETTLE_SECONDS_MAX
-        while True:
-            try:
-                async with ledger.transaction() as book:
-                    await book.throw_switch("all", "", "the demo is over", 0)
-                break
-            except TrimtabError:
-                await self._pause("stopping")
-        while not await self._at_rest(ledger):
-            if time.monotonic() > deadline:
-                raise UnreachableError("the line", "this machine", "it did not come to rest; see its logs")
-            await self._pause("settling")
-        # What was paid in while orders were open is booked only now; a difference that stays is the bill's to tell.
-        while not await self._agrees(ledger) and time.monotonic() < deadline:
-            await self._pause("comparing")
-
-    async def _agrees(self, ledger: PublishingLedger) -> bool:
-        sim = self._stage.sim
-        agreed = [await ledger.sums(account) == sim.balances(account) for account in self._cast.accounts]
-        return all(agreed) and await self._at_rest(ledger)
-
-    async def _at_rest(self, ledger: PublishingLedger) -> bool:
-        for account in self._cast.accounts:
-            if not await ledger.quiet(account):
-                return False
-        return not await ledger.closed_parents() and await ledger.reports.outbox_lag_seconds() == 0
+        return self._stage.sim.over()
 
     async def _pause(self, phase: str) -> None:
         self._progress(phase, self._watch.measures)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from trimtab.domain.errors import TrimtabError, UnreachableError
+from trimtab.domain.errors import InvalidValueError, TrimtabError, UnreachableError
 
 _SECONDS_MAX = 10.0
 
@@ -54,6 +54,13 @@ class Sim:
         """Return market time, events, whether the tape has ended."""
         found: dict[str, Any] = self._call("/sim/status")
         return found
+
+    def over(self) -> bool:
+        """Tell whether the tape has ended. Raise InvalidValueError if it broke in the middle."""
+        status = self.status()
+        if status["broken"]:
+            raise InvalidValueError("--tape", status["broken"], "a recording that can be read to its end")
+        return bool(status["ended"])
 
     def _call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

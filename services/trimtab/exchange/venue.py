@@ -190,7 +190,7 @@ class Venue:
             self._reject(asked, error, moment)
             raise
         self.meters.orders.placed(account, wall_us())
-        self.journal.write("request", moment, order_id=order.order_id, **asked)
+        self.journal.write("request", moment, events=self.events, order_id=order.order_id, **asked)
         self._tell(happened)
         fills = [e.execution for e in happened if isinstance(e, Report) and e.execution is not None]
         prevented = {e.prevented.match_id: e.prevented for e in happened if isinstance(e, Report) and e.prevented}
@@ -224,7 +224,7 @@ class Venue:
         except VenueError as error:
             self._reject(asked, error, moment)
             raise
-        self.journal.write("request", moment, request_id=request_id, **asked)
+        self.journal.write("request", moment, events=self.events, request_id=request_id, **asked)
         self._tell(happened)
         return order
 

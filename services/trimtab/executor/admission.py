@@ -61,7 +61,7 @@ def judge(
     reason = _objection(signal, row, market, accounts)
     if reason:
         return refusal(reason, signal)
-    return Admitted(tuple(_parent(signal, trade, shard) for trade in signal.trades))
+    return Admitted(tuple(parent_of(signal, trade, shard) for trade in signal.trades))
 
 
 def refusal(reason: str, signal: Signal) -> Refused:
@@ -94,7 +94,8 @@ def _on_grid(quantity: Decimal, step: Decimal) -> bool:
     return CONTEXT.remainder(quantity, step) == 0
 
 
-def _parent(signal: Signal, trade: Trade, shard: int) -> ParentOrder:
+def parent_of(signal: Signal, trade: Trade, shard: int) -> ParentOrder:
+    """Return a trade of a signal as an order to be worked."""
     return ParentOrder(
         parent_id=trade.trade_id,
         signal_id=signal.signal_id,
