@@ -92,6 +92,10 @@ def test_a_signal_that_its_own_inputs_do_not_come_to_is_unexplained() -> None:
     found = compared((forged, SAME), (honest, SAME))
     assert causes(found, "signal") == [[UNEXPLAINED]]
     assert found.document()["signals"]["unexplained"] == 1
+    dearer = inputs(market("60100"))
+    found = compared((replace(forged, market_us=NOW_US), dearer), (honest, SAME))
+    assert causes(found, "signal") == [["frame", UNEXPLAINED]], "another cause does not excuse it"
+    assert not found.holds
 
 
 def test_an_order_priced_on_another_frame_names_it_and_one_priced_on_none_is_unexplained() -> None:
