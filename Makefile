@@ -20,7 +20,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: env
 	$(BIN)/trimtab demo $(if $(TAPE),--tape $(TAPE))
 
-# three workers, as the suites wait more than they work, each with a Kafka, registry and PostgreSQL of its own; the end-to-end suite stays on one of them
+# three workers, as the suites wait more than they work, each with a Kafka, registry and PostgreSQL of its own; the
+# end-to-end suite stays on one of them
 WORKERS := -n 3 --no-loadscope-reorder
 
 test: env
