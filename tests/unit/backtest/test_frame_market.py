@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from backtest_tapes import write_portfolio
-from frame_tapes import DEPTH, SECOND_US, START_US, Writer, ladder, rules
 from typer.testing import CliRunner, Result
 
 from archive_files import Shelf
+from frame_tapes import DEPTH, SECOND_US, START_US, Writer, ladder, rules
 from recorded_topics import Topics
 from trimtab.backtest.errors import UnplayableError
 from trimtab.backtest.fees import Fees
