@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trimtab.agreement.course import Done, Given, Inputs, Order
+from trimtab.backtest.entrant import Entrant
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.shown import Shown
 from trimtab.backtest.tape import Tape
+from trimtab.backtest.terms import Terms
 from trimtab.backtest.worker import Worker
-from trimtab.backtest.world import Entrant, Terms, World
+from trimtab.backtest.world import World
 from trimtab.domain.orders import Liquidity, OrderState
 from trimtab.messages import Fill, Message, OrderEvent, Risk, Signal
 from trimtab.ports.topics import Record

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trimtab.backtest.entrant import Entrant, Walk
 from trimtab.backtest.variants import Variant, document_of
-from trimtab.backtest.world import Entrant, Walk
 from trimtab.configuration import NAME
 from trimtab.documents import canonical, load_document, parse_document
 from trimtab.domain.amounts import ONE

@@ -5,10 +5,10 @@ from typing import Any
 
 from trimtab.backtest.confidence import Interval, interval
 from trimtab.backtest.field import Contestant
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.run import Run
 from trimtab.backtest.score import Score
 from trimtab.backtest.tape import Tape
-from trimtab.backtest.world import Outcome
 from trimtab.domain.amounts import plain
 from trimtab.exchange.tape_file import iso
 

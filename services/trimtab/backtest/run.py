@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.backtest.entrant import Walk
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, require_listed
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.tape import Tape
+from trimtab.backtest.terms import Terms
 from trimtab.backtest.witness import Witness
-from trimtab.backtest.world import OnTime, Outcome, Terms, Walk, World
+from trimtab.backtest.world import OnTime, World
 from trimtab.documents import parse_document
 from trimtab.domain.portfolio import Calendar, Hybrid, Threshold
 from trimtab.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.backtest.bill import Bill
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.score import Score
-from trimtab.backtest.world import Outcome
 from trimtab.domain.ids import derive
 
 _CHUNK = 1 << 20

@@ -7,10 +7,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from trimtab.backtest.field import Contestant
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.run import Run
 from trimtab.backtest.shelf import Shelf, fingerprint
 from trimtab.backtest.tape import Tape, open_tape
-from trimtab.backtest.world import Outcome
 
 # Portfolios of one world share its books, frames and estimates, and are decided together: the more, the cheaper each.
 # But what is interrupted begins its part anew.

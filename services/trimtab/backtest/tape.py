@@ -12,7 +12,7 @@ from trimtab.backtest.estimates import on_bars
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.frame_market import FrameMarket, open_frames
 from trimtab.backtest.shown import Shown
-from trimtab.backtest.world import Pace
+from trimtab.backtest.terms import Pace
 from trimtab.exchange.bars import survey
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import Market, MarketEvent

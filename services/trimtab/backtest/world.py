@@ -1,18 +1,18 @@
 """A world in one process: a tape's market, drift, the executor, a ledger in memory and an engine for each portfolio."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from trimtab.adapters.memory.clock import VirtualClock
-from trimtab.backtest.bill import Bill
 from trimtab.backtest.deeds import Deeds
 from trimtab.backtest.diary import Diary
+from trimtab.backtest.entrant import Entrant, Walk
 from trimtab.backtest.errors import WorldError
-from trimtab.backtest.fees import Fees
 from trimtab.backtest.given import Given
-from trimtab.backtest.score import Score, Scores
+from trimtab.backtest.outcome import Outcome
+from trimtab.backtest.score import Scores
 from trimtab.backtest.shown import Shown
+from trimtab.backtest.terms import LOOKS_MAX, Terms
 from trimtab.backtest.trading import Trading
 from trimtab.backtest.troubles import strict_log
 from trimtab.backtest.witness import Unwitnessed, Witness
@@ -22,88 +22,9 @@ from trimtab.drift.estimator import Estimator
 from trimtab.exchange.market import MarketEvent
 from trimtab.ingest.pace import Pace as FramePace
 from trimtab.messages import Message, PortfolioState, Signal
-from trimtab.settings import DriftSettings, ExecutorSettings
 
 _QUIET_US = 43_200_000_000  # a frame at least so often: after a day without one it would not be believed
 _LOOK_US = 100_000  # how often the executor looks at what is open, as it does live
-_LOOKS_MAX = 5  # at one moment, however long the moment before it lies back: enough to cancel, sell, and buy for it
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How time passes, in microseconds. A frame tells of what happened within `frame_us`.
-
-    While something is open, and the market says nothing, another look is taken every `beat_us`: with every book
-    standing there once more, whatever was taken of it (`stands`), or without news.
-    A signal reaches the executor `latency_us` after the frame it was decided on. Equity is looked at every `score_us`.
-    With `burst`, a change makes a frame at once, so many in a row, and on average one an interval of `burst_us`: as
-    ingest does it. What is open is looked at `looks` times a frame: once where frames are close, as it is live.
-    """
-
-    frame_us: int
-    beat_us: int
-    score_us: int
-    stands: bool
-    latency_us: int = 0
-    burst: int = 0
-    burst_us: int = 0
-    looks: int = _LOOKS_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """A portfolio that takes part, with the weights that it begins with, by asset; its quote currency is one of them.
-
-    `document` is its file as canonical JSON, which has `name` as the portfolio's id. With `holdings`, these quantities
-    by asset are what it begins with.
-    """
-
-    name: str
-    document: str
-    quote: str
-    weights: Mapping[str, Decimal]
-    holdings: Mapping[str, Decimal] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What all take part under: what each begins with (quote currency), fees, the services' settings, the pace.
-
-    Without `estimate` nobody estimates risk, which only rules without it can do without.
-    `diaries` are kept for a report.
-    """
-
-    equity: Decimal
-    fees: Fees
-    drift: DriftSettings
-    executor: ExecutorSettings
-    pace: Pace
-    estimate: bool = True
-    diaries: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """An entrant that changes its document every `every_us`, to that of whoever had the least risk and cost so far.
-
-    `documents` are what it may change to, by the name of the entrant that has the same under its own name.
-    """
-
-    name: str
-    documents: Mapping[str, str]
-    every_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an entrant fared, and what it has in the end; of one that walks, also whom it followed from when on."""
-
-    name: str
-    bill: Bill
-    score: Score
-    holdings: Mapping[str, Decimal]
-    followed: tuple[tuple[int, str], ...] = ()
-    diary: Diary | None = None
 
 
 OnTime = Callable[[int], None]
@@ -240,7 +161,7 @@ class World:
             if pace.stands:
                 for event in self._shown.stand(self._now()):
                     await self._trading.happen(event)
-            await self._step(max(1, min(pace.beat_us // _LOOK_US, _LOOKS_MAX)))
+            await self._step(max(1, min(pace.beat_us // _LOOK_US, LOOKS_MAX)))
         while until_us - self._now() > _QUIET_US:
             self._clock.move(self._now() + _QUIET_US)
             await self._step(1)

@@ -17,8 +17,9 @@ from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import contestants
 from trimtab.backtest.shown import Shown
 from trimtab.backtest.tape import Tape, open_tape
+from trimtab.backtest.terms import Pace, Terms
 from trimtab.backtest.variants import document_of
-from trimtab.backtest.world import Pace, Terms, World
+from trimtab.backtest.world import World
 from trimtab.bench.row import Against, Row
 from trimtab.bench.value.measure import Findings
 from trimtab.demo.measures import percentile

@@ -16,9 +16,9 @@ from types import MappingProxyType
 
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, contestants
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.run import Run
 from trimtab.backtest.tape import open_tape
-from trimtab.backtest.world import Outcome
 from trimtab.bench.row import Against, Row
 from trimtab.bench.value.candles import CandlesError
 from trimtab.bench.value.measure import Findings

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trimtab.backtest.field import Contestant
-from trimtab.backtest.world import Outcome
+from trimtab.backtest.outcome import Outcome
 from trimtab.report import drawings
 from trimtab.report.chart import DASHES
 from trimtab.report.figures import Line, figure_lines, outside_lines, rival_lines, yearly_lines

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from trimtab.backtest.diary import Deal, Diary
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.score import RISK_AVERSION, YEAR_US
-from trimtab.backtest.world import Outcome
 from trimtab.messages import Term
 from trimtab.report.series import Series
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from trimtab.backtest.bill import Bill
 from trimtab.backtest.diary import Diary
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.score import Scores
 from trimtab.backtest.shown import Shown, Top
-from trimtab.backtest.world import Outcome
 from trimtab.documents import parse_document
 from trimtab.domain.amounts import ONE, ZERO
 from trimtab.domain.orders import OrderState, ParentState

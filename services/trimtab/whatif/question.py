@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from trimtab.backtest.entrant import Entrant
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, entrant, named, require_listed
 from trimtab.backtest.frame_market import FrameMarket, open_frames
 from trimtab.backtest.given import Deed, Given
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.shown import VENUE
 from trimtab.backtest.tape import Tape, on_frames
-from trimtab.backtest.world import Entrant, OnTime, Outcome, Terms, World
+from trimtab.backtest.terms import Terms
+from trimtab.backtest.world import OnTime, World
 from trimtab.documents import canonical, parse_document
 from trimtab.domain.amounts import ZERO
 from trimtab.domain.errors import InvalidValueError

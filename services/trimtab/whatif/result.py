@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.result import figures
-from trimtab.backtest.world import Outcome
 from trimtab.domain.amounts import plain
 from trimtab.exchange.tape_file import iso
 from trimtab.whatif.differences import ONLY_ONE, ONLY_OTHER, OTHERWISE, SAME, Difference, Sent, compared, sent

@@ -11,10 +11,10 @@ from backtest_tapes import PORTFOLIO, write_bars, write_portfolio
 
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, contestants
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.result import document
 from trimtab.backtest.run import Run
 from trimtab.backtest.tape import open_tape
-from trimtab.backtest.world import Outcome
 from trimtab.documents import load_document
 from trimtab.settings import Settings
 

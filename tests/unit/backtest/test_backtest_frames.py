@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 
+from trimtab.backtest.entrant import Entrant
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.shown import Shown, Top
+from trimtab.backtest.terms import Pace, Terms
 from trimtab.backtest.variants import document_of
 from trimtab.backtest.worker import Worker
-from trimtab.backtest.world import Entrant, Pace, Terms, World
+from trimtab.backtest.world import World
 from trimtab.documents import canonical
 from trimtab.domain.orders import OrderState
 from trimtab.exchange.instruments import Instrument

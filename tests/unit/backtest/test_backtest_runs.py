@@ -14,11 +14,11 @@ from backtest_tapes import PORTFOLIO, write_bars, write_portfolio
 from trimtab.backtest.errors import WorldError
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import contestants
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.result import document
 from trimtab.backtest.run import Run
 from trimtab.backtest.tape import open_tape
 from trimtab.backtest.venue import EngineVenue
-from trimtab.backtest.world import Outcome
 from trimtab.documents import load_document
 from trimtab.domain.errors import InvalidValueError
 from trimtab.settings import Settings

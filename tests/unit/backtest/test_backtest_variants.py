@@ -9,11 +9,11 @@ from backtest_tapes import write_bars, write_portfolio
 from trimtab.backtest.errors import UnplayableError
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, contestants, walking
+from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.run import Run
 from trimtab.backtest.sweep import Sweep
 from trimtab.backtest.tape import open_tape
 from trimtab.backtest.variants import variants
-from trimtab.backtest.world import Outcome
 from trimtab.configuration import ConfigurationError
 from trimtab.documents import load_document, parse_document
 from trimtab.domain.errors import InvalidValueError
