@@ -12,6 +12,13 @@ from trimtab.cli.start import started
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from trimtab.backtest.entrant import Walk
+    from trimtab.backtest.field import Contestant
+    from trimtab.backtest.outcome import Outcome
+    from trimtab.backtest.run import Run
+    from trimtab.backtest.sweep import Sweep
+    from trimtab.backtest.tape import Tape
+
 _EQUITY = 1_000_000.0
 _FEE = 0.001
 _DAY_US = 86_400_000_000
@@ -75,7 +82,6 @@ def backtest(
     from trimtab.backtest.run import Run
     from trimtab.backtest.sweep import Sweep
     from trimtab.backtest.variants import variants
-    from trimtab.cli.progress import count_bar, tape_bar
     from trimtab.documents import load_document
 
     if more and not against:
@@ -85,28 +91,41 @@ def backtest(
     if report is not None:
         _require_report(report, workers, keep)
     settings, wanted = started(), load_document(policy)
-    asked = variants(vary or ())
+    asked, walk = variants(vary or ()), None
     field = contestants(wanted, (*(against or BASELINES), *(more or ())), asked)
+    if walk_forward is not None:
+        walker, walk = walking(wanted, field[-len(asked) :], walk_forward * _DAY_US)
+        field.append(walker)
     fees = Fees(Decimal(str(maker_fee)), Decimal(str(taker_fee)))
     run = Run(Decimal(str(equity)), fees, settings, costless, diaries=report is not None)
     sweep = Sweep(run, tuple(tape), ways, seed)
     opened = sweep.open()
     if workers > 1 or keep is not None:
-        with count_bar("policies", len(field)) as on_done:
-            outcomes = sweep.play(field, workers, sweep.shelf(keep) if keep is not None else None, on_done)
+        outcomes = _shared_out(sweep, field, workers, keep)
     else:
-        walk = None
-        if walk_forward is not None:
-            walker, walk = walking(wanted, field[-len(asked) :], walk_forward * _DAY_US)
-            field.append(walker)
-        with tape_bar(opened.market.start_us, opened.end_us) as on_time:
-            outcomes = run.play(opened, field, on_time, walk)
+        outcomes = _side_by_side(run, opened, field, walk)
     found = document(run, opened, field, outcomes)
     if report is not None:
         from trimtab.report.page import page_of
 
         report.write_text(page_of(found, field, outcomes).text(), encoding="utf-8")
     result(found, as_json=as_json, readable=lambda: _show(found))
+
+
+def _shared_out(sweep: "Sweep", field: "Sequence[Contestant]", workers: int, keep: Path | None) -> "Sequence[Outcome]":
+    """Play over processes, and no outcome again that is kept."""
+    from trimtab.cli.progress import count_bar
+
+    with count_bar("policies", len(field)) as on_done:
+        return sweep.play(field, workers, sweep.shelf(keep) if keep is not None else None, on_done)
+
+
+def _side_by_side(run: "Run", tape: "Tape", field: "Sequence[Contestant]", walk: "Walk | None") -> "Sequence[Outcome]":
+    """Play everybody in this process."""
+    from trimtab.cli.progress import tape_bar
+
+    with tape_bar(tape.market.start_us, tape.end_us) as on_time:
+        return run.play(tape, field, on_time, walk)
 
 
 def _require_report(report: Path, workers: int, keep: Path | None) -> None:
