@@ -1,5 +1,7 @@
 """Fixtures for every suite. (This folder is on the path, so suites can import what stands beside this file.)"""
 
+import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -39,8 +41,21 @@ def fuzz(request: pytest.FixtureRequest) -> tuple[int, int]:
 @pytest.fixture(autouse=True)
 def _logs_as_imported() -> Iterator[None]:
     """Undo what a command under test says about logs: it holds for the whole process, the next tests included."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what trimtab would read from the environment."""
+    for name in list(os.environ):
+        if name.startswith("TRIMTAB_"):
+            monkeypatch.delenv(name)
 
 
 class Rooms(LoadScopeScheduling):  # type: ignore[misc]  # xdist's schedulers are not typed as a base

@@ -1,7 +1,7 @@
 """The engine's course along a tape: a backtest that is looked at while it plays."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -12,14 +12,11 @@ from trimtab.backtest.shown import Shown
 from trimtab.backtest.tape import Tape
 from trimtab.backtest.terms import Terms
 from trimtab.backtest.worker import Worker
-from trimtab.backtest.world import World
+from trimtab.backtest.world import OnTime, World
 from trimtab.domain.orders import Liquidity, OrderState
 from trimtab.messages import Fill, Message, OrderEvent, Risk, Signal
 from trimtab.ports.topics import Record
 from trimtab.settings import Settings
-
-OnTime = Callable[[int], None]
-"""Told the market's time."""
 
 
 @dataclass(frozen=True, slots=True)

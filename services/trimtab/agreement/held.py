@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from trimtab.agreement.comparison import Comparison, Tolerance, orders_paired, questions, rows_of
 from trimtab.agreement.course import Given, Inputs
 from trimtab.agreement.differences import Agreement
-from trimtab.agreement.engine import Onlooker, OnTime, Start, play
+from trimtab.agreement.engine import Onlooker, Start, play
 from trimtab.agreement.pipeline import Pipeline
 from trimtab.agreement.places import Places
 from trimtab.agreement.pricing import Priced, priced
 from trimtab.agreement.retold import Retelling
 from trimtab.backtest.tape import Tape
+from trimtab.backtest.world import OnTime
 from trimtab.exchange.journal import JournalContents
 from trimtab.ports.recorded import Recorded
 from trimtab.settings import Settings

@@ -10,14 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.adapters.postgres.opening import open_ledger
-from trimtab.adapters.process import open_process
 from trimtab.bench.stages import StagedMeasures
 from trimtab.demo.cast import Cast, read_folder
-from trimtab.demo.money import deposits
-from trimtab.demo.opening import apply_all, hand_out
-from trimtab.demo.play import running
+from trimtab.demo.opening import curtain, hand_out
 from trimtab.demo.stage import MarketChoice, Stage
 from trimtab.demo.watch import Watch
 from trimtab.domain.errors import UnreachableError
@@ -73,14 +68,7 @@ async def trading_line(folder: Path, on_event: OnEvent) -> AsyncIterator[Trading
         await asyncio.to_thread(sim.limit, **_LIMITS)
         prices = {symbol.removesuffix("USDT"): mid for symbol, mid in sim.prices().items()}
         cast = _cast()
-        stage.open_accounts(deposits(cast.portfolios, prices, cast.equity), cast.fee_assets)
-        stage.write_settings(cast.instruments)
-        async with (
-            open_process("cli", stage.settings(), PrometheusMeter()) as process,
-            open_ledger(process) as ledger,
-            running(ledger.relay.run()),
-        ):
-            await apply_all(ledger, cast)
+        async with curtain(stage, cast, prices) as (process, ledger):
             watch = Watch(process.settings.kafka, process.codec, {p.portfolio_id: p for p in cast.portfolios})
             watch.measures = measures = StagedMeasures()  # before the first record is read
             await asyncio.to_thread(stage.start_services)

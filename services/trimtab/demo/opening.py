@@ -4,12 +4,37 @@ Nobody trades until everybody has their money: the sums of an account that has t
 that are waited for.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from trimtab.adapters.metrics import PrometheusMeter
 from trimtab.adapters.postgres.ledger import PostgresLedger
+from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
+from trimtab.adapters.process import Process, open_process
 from trimtab.demo.cast import Cast
+from trimtab.demo.stage import Stage
 from trimtab.domain.ids import derive
+
+
+@asynccontextmanager
+async def curtain(
+    stage: Stage, cast: Cast, prices: Mapping[str, Decimal]
+) -> AsyncIterator[tuple[Process, PublishingLedger]]:
+    """Deposit the cast's money and apply its portfolios, on a stage whose stack and exchange run; services do not yet.
+
+    `prices` are in the quote currency, by asset. Inside the block the ledger tells what it records.
+    """
+    stage.open_accounts(cast.deposits(prices), cast.fee_assets)
+    stage.write_settings(cast.instruments)
+    async with (
+        open_process("cli", stage.settings(), PrometheusMeter()) as process,
+        open_ledger(process) as ledger,
+        _running(ledger.relay.run()),
+    ):
+        await apply_all(ledger, cast)
+        yield process, ledger
 
 
 async def apply_all(ledger: PostgresLedger, cast: Cast) -> None:
@@ -46,3 +71,13 @@ async def hand_out(
                 await book.bump(portfolio.portfolio_id, "allocated", 0)
     async with ledger.transaction() as book:
         await book.clear_switch("all", "", 0)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run something beside the block, and end it with the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 
-from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.adapters.postgres.opening import PublishingLedger, open_ledger
-from trimtab.adapters.process import open_process
+from trimtab.adapters.postgres.opening import PublishingLedger
 from trimtab.demo.cast import Cast
-from trimtab.demo.opening import apply_all, hand_out
-from trimtab.demo.play import running
+from trimtab.demo.opening import curtain, hand_out
 from trimtab.demo.settling import come_to_rest
 from trimtab.demo.stage import Stage
 from trimtab.embedded.warm import prepare
@@ -39,14 +36,7 @@ class Performance:
         stage, cast, sim = self._stage, self._cast, self._stage.sim
         await asyncio.to_thread(prepare, stage.on_event)
         await asyncio.to_thread(stage.start_stack)
-        stage.open_accounts(cast.deposits(self._prices), cast.fee_assets)
-        stage.write_settings(cast.instruments)
-        async with (
-            open_process("cli", stage.settings(), PrometheusMeter()) as process,
-            open_ledger(process) as ledger,
-            running(ledger.relay.run()),
-        ):
-            await apply_all(ledger, cast)
+        async with curtain(stage, cast, self._prices) as (process, ledger):
             await asyncio.to_thread(stage.start_services)
             await self._settle_in(ledger)
             sim.resume()

@@ -2,19 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from trimtab.adapters.metrics import PrometheusMeter
-from trimtab.adapters.postgres.opening import open_ledger
-from trimtab.adapters.process import open_process
 from trimtab.demo.bill import draw_up, outcomes
 from trimtab.demo.cast import EQUITY, QUOTE, RECORDED_EQUITY, Cast
 from trimtab.demo.measures import Measures
-from trimtab.demo.opening import apply_all, hand_out
+from trimtab.demo.opening import curtain, hand_out
 from trimtab.demo.settling import come_to_rest
 from trimtab.demo.stage import Stage
 from trimtab.demo.summary import Summary
@@ -42,16 +38,6 @@ class Script:
     documents: Mapping[Path, Document]
     seconds: float | None = 60.0
     kills: Sequence[str] = ()
-
-
-@asynccontextmanager
-async def running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run something beside the block, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 class Play:
@@ -87,14 +73,7 @@ class Play:
         began = time.monotonic()
         await asyncio.to_thread(stage.start_stack)
         ready_seconds = time.monotonic() - began
-        stage.open_accounts(cast.deposits(prices), cast.fee_assets)
-        stage.write_settings(cast.instruments)
-        async with (
-            open_process("cli", stage.settings(), PrometheusMeter()) as process,
-            open_ledger(process) as ledger,
-            running(ledger.relay.run()),
-        ):
-            await apply_all(ledger, cast)
+        async with curtain(stage, cast, prices) as (process, ledger):
             watch = Watch(process.settings.kafka, process.codec, {p.portfolio_id: p for p in cast.portfolios})
             self._watch = watch
             watch.start()

@@ -1,14 +1,10 @@
 """`trimtab replay`: what is refused before anything is started or read."""
 
 import gzip
-import logging
-import os
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from trimtab.cli.__main__ import app
@@ -20,21 +16,11 @@ BARS = "date,open,high,low,close,volume\n1704067200,1,1,1,1,1\n1704067500,1,1,1,
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean(unset: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def started(_: object) -> None:
         raise AssertionError("something was started")
 
     monkeypatch.setattr(Stage, "start_exchange", started)
-    for name in list(os.environ):
-        if name.startswith("TRIMTAB_"):
-            monkeypatch.delenv(name)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
