@@ -60,13 +60,15 @@ def dealings(recorded: Recorded, portfolio_id: str, begin_us: int, end_us: int) 
     signals = {
         each.signal_id: each for each in sent if each.signal_id in taken and begin_us <= each.event_time_us <= end_us
     }
-    fills = [each.message for each in recorded.history(EXECUTION_FILLS, portfolio_id).records]
+    # Topics may have a record twice, as everything that is sent again after a failure.
+    fills = {each.message.event_id: each.message for each in recorded.history(EXECUTION_FILLS, portfolio_id).records}
+    closed = {each.parent_id: each for each in parents if each.state is ParentState.CLOSED}
     orders = [each.message for each in recorded.history(EXECUTION_ORDERS, portfolio_id).records]
     targets = [each.message for each in recorded.history(PORTFOLIO_TARGETS, portfolio_id).records]
     return Dealings(
         sorted(signals.values(), key=lambda each: (each.event_time_us, each.ledger_version)),
-        [each for each in fills if each.signal_id in signals and not each.dry_run],
-        [each for each in parents if each.signal_id in signals and each.state is ParentState.CLOSED],
+        [each for each in fills.values() if each.signal_id in signals and not each.dry_run],
+        [each for each in closed.values() if each.signal_id in signals],
         targets,
         len({each.client_order_id for each in orders if _submitted(each) and each.signal_id in signals}),
     )
@@ -176,9 +178,12 @@ class Actual:
 
 def _happenings(life: Life, done: Dealings) -> Iterator[tuple[int, int, int, _Happening]]:
     """Yield what happened with its time (us), its rank among what happened at once, and its number."""
-    ended: dict[str, int] = {}  # an order's end counts after its fills, whatever the venue's clock says of them
+    # Whatever the venue's clock says: a fill counts after its signal, and an order's end after its fills.
+    decided = {signal.signal_id: signal.event_time_us for signal in done.signals}
+    times = {fill.event_id: max(fill.event_time_us, decided[fill.signal_id]) for fill in done.fills}
+    ended: dict[str, int] = {}
     for fill in done.fills:
-        ended[fill.parent_id] = max(ended.get(fill.parent_id, 0), fill.event_time_us)
+        ended[fill.parent_id] = max(ended.get(fill.parent_id, 0), times[fill.event_id])
     number = 0
     for stage in life.stages:
         yield stage.time_us, _RANKS[Stage], (number := number + 1), stage
@@ -187,9 +192,9 @@ def _happenings(life: Life, done: Dealings) -> Iterator[tuple[int, int, int, _Ha
     for signal in done.signals:
         yield signal.event_time_us, _RANKS[Signal], (number := number + 1), signal
     for fill in done.fills:
-        yield fill.event_time_us, _RANKS[Fill], (number := number + 1), fill
+        yield times[fill.event_id], _RANKS[Fill], (number := number + 1), fill
     for event in done.closed:
-        time_us = max(event.event_time_us, ended.get(event.parent_id, 0))
+        time_us = max(event.event_time_us, ended.get(event.parent_id, 0), decided[event.signal_id])
         yield time_us, _RANKS[ParentEvent], (number := number + 1), event
 
 

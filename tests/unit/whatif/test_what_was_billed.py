@@ -7,7 +7,9 @@ from recorded_lives import Life, ask, document
 
 from frame_tapes import Writer
 from recorded_topics import Topics
+from trimtab.backtest.outcome import Outcome
 from trimtab.domain.orders import Side
+from trimtab.topics import EXECUTION_FILLS, EXECUTION_ORDERS, EXECUTION_PARENTS, REBALANCE_SIGNALS
 from trimtab.whatif.differences import sent
 from trimtab.whatif.result import bill
 
@@ -29,6 +31,10 @@ def life(topics: Topics) -> Life:
         writer.wait(10)
         writer.prices(BTC=100_000)
     return found
+
+
+def bill_of(side: Outcome) -> tuple[object, ...]:
+    return side.bill.traded, side.bill.fees, side.bill.paid, side.bill.opportunity, side.score, side.holdings
 
 
 def pass_by(life: Life, mid: int = 100_000) -> None:
@@ -129,3 +135,32 @@ def test_a_fill_finds_all_books_of_its_time(topics: Topics, life: Life) -> None:
     was = ask(topics, document()).recorded.bill
 
     assert (was.delay, was.spread, was.impact) == (1, D("0.01"), 0)
+
+
+def test_what_a_topic_has_twice_counts_once(topics: Topics, life: Life) -> None:
+    made = life.signal("2", "1000")
+    life.writer.wait(1)
+    life.fill(made, "2", "1000.01", fee="2")
+    life.close(made, "2")
+    pass_by(life)
+    once = ask(topics, document()).recorded
+    for topic in (REBALANCE_SIGNALS, EXECUTION_PARENTS, EXECUTION_ORDERS, EXECUTION_FILLS):
+        for each in list(topics.whole(topic)):
+            topics.keep(each.message, each.recorded_ms)
+
+    twice = ask(topics, document()).recorded
+
+    assert (twice.bill.fees, twice.bill.fills, twice.bill.placed) == (2, 1, 1)
+    assert bill_of(twice) == bill_of(once)
+
+
+def test_a_fill_counts_after_its_signal_whatever_the_venues_clock_says(topics: Topics, life: Life) -> None:
+    made = life.signal("2", "1000")
+    life.writer.now_us -= 500
+    life.fill(made, "2", "1000.01", fee="2")
+    life.close(made, "2")
+    pass_by(life)
+
+    was = ask(topics, document()).recorded.bill
+
+    assert (was.signals, was.fills, was.delay, was.spread, was.fees) == (1, 1, 0, D("0.02"), 2)
