@@ -53,7 +53,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "orders": bill.orders,
         "orders_placed": bill.placed,
         "fills": bill.fills,
-        "turnover": float(bill.traded) / score.mean_equity,
+        "turnover": float(bill.traded) / score.mean_equity if score.mean_equity else 0.0,
         "fees": float(bill.fees),
         "spread_cost": float(bill.spread),
         "impact_cost": float(bill.impact),

@@ -87,10 +87,12 @@ class Scores:
             self._course.begin(time_us, equity)
         else:
             before = self._held * self._prices
-            drifts = before / (self._cash + before.sum(axis=1))[:, None] - self._targets
+            worth = (self._cash + before.sum(axis=1))[:, None]
+            drifts = np.where(worth > 0, _share(before, worth) - self._targets, 0.0)  # of nothing, nothing has drifted
             # Sums of each row by itself: a matrix product may round differently with the number of portfolios.
             risk = RISK_AVERSION / 2 * (drifts * (now / self._prices - 1)).sum(axis=1) ** 2
-            share = (spent - self._paid_before) / self._course.equities[-1]
+            last = self._course.equities[-1]
+            share = _share(spent - self._paid_before, np.where(last > 0, last, equity))
             self._course.go_on(time_us, equity, risk, share)
             # What is seen at the very start of a year closes the year before it.
             self._lasts[str(datetime.fromtimestamp((time_us - 1) / 1e6, UTC).year)] = equity
@@ -99,7 +101,7 @@ class Scores:
         self._looks += 1
         self._equity_sum = self._equity_sum + equity
         self._peak = np.maximum(self._peak, equity)
-        self._drawdown = np.maximum(self._drawdown, 1 - equity / self._peak)
+        self._drawdown = np.maximum(self._drawdown, np.where(self._peak > 0, 1 - _share(equity, self._peak), 0.0))
 
     def cost_so_far(self, name: str) -> float:
         """Return what a portfolio has risked and paid up to the last look, a fraction of equity."""
@@ -132,9 +134,20 @@ class Scores:
         )
 
 
+def _share(parts: Floats, wholes: Floats) -> Floats:
+    """Divide; what is a part of nothing (an owner may take everything out) is 0."""
+    found: Floats = np.divide(parts, wholes, out=np.zeros_like(parts), where=wholes > 0)
+    return found
+
+
 def _yearly(first: float, lasts: Mapping[str, float]) -> dict[str, float]:
-    """Return by calendar year (UTC) what equity has gained in it; the first and the last may be parts of years."""
-    before, found = first, {}
+    """Return by calendar year (UTC) what equity has gained in it; the first and the last may be parts of years.
+
+    A year that began with nothing has gained nothing that could be said as a fraction: it is left out.
+    """
+    before, found = first, dict[str, float]()
     for year, last in lasts.items():
-        found[year], before = last / before - 1, last
+        if before > 0:
+            found[year] = last / before - 1
+        before = last
     return found

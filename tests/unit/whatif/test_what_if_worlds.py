@@ -1,5 +1,6 @@
 """Recorded history under another policy: what both worlds begin with, what arrives in them, and what they come to."""
 
+import math
 from decimal import Decimal
 
 import pytest
@@ -101,6 +102,45 @@ def test_what_is_not_there_to_go_out_goes_out_when_it_is_and_is_owed_until_then(
     assert 10_000 < owed < 50_000
     assert rich.owed == {}
     assert rich.other.score.final_equity == pytest.approx(rich.engine.score.final_equity, rel=0.001)
+
+
+@pytest.mark.filterwarnings("error")
+def test_who_takes_everything_out_has_nothing_that_drifts_until_there_is_something_again(
+    topics: Topics, writer: Writer
+) -> None:
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000)
+    life.has("withdrawal", BTC="0", USDT="0")
+    rising(writer, 100_000, 110_000, 120_000)
+    gone = ask(topics, threshold("0.05"))
+    life.has(BTC="90", USDT="10000")
+    rising(writer, 120_000, 120_000, 120_000)
+
+    back = ask(topics, threshold("0.05"))
+
+    for side in (gone.recorded, gone.engine, gone.other):
+        said = bill(gone, side)
+        assert (said["final_equity"], said["total_bp"], said["turnover"]) == (0, 0, 0)
+    said = result_of(back, 60 * SECOND_US)["bill"]
+    assert (said["engine"]["trading_bp"], said["engine"]["final_equity"]) == (0, 118_000)
+    assert said["other"]["fees"] > 0
+    assert 0 < said["other"]["trading_bp"] < math.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_price_here_is_worth_nothing_here(topics: Topics, writer: Writer) -> None:
+    life = Life(writer)
+    life.has(XYZ="7")
+    rising(writer, 100_000, 100_000)
+    late = ask(topics, document())
+    life.has(USDT="1000")
+    rising(writer, 100_000, 100_000)
+
+    found = ask(topics, document())
+
+    assert (bill(late, late.engine)["turnover"], found.left_out) == (0, {"XYZ": D(7)})
+    assert [bill(found, each)["final_equity"] for each in (found.recorded, found.engine)] == [1_000, 1_000]
 
 
 def test_a_document_that_was_applied_meanwhile_counts_for_the_recorded_policy_alone(
