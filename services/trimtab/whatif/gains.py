@@ -51,6 +51,8 @@ class Lots:
         if given[0] != self._quote:
             self.realised += cost.traded - fee - self._give(*given)
             fee = ZERO
+        if fill.fee_asset not in {got[0], self._quote}:
+            self.realised += cost.fees - self._give(fill.fee_asset, fill.fee)
         self._take(got[0], quantity, cost.traded + fee)
 
     def _take(self, asset: str, quantity: Decimal, paid: Decimal) -> None:
