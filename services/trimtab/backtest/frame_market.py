@@ -7,14 +7,14 @@ full frame, as nobody decides live before that.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
 
 from trimtab.backtest.errors import UnplayableError
 from trimtab.backtest.public_trades import PublicTrades
 from trimtab.domain.errors import InvalidValueError
-from trimtab.domain.market import Level, Quote
+from trimtab.domain.market import Level, Market, Quote
 from trimtab.exchange.instruments import Instrument
 from trimtab.exchange.market import DepthUpdate, MarketEvent, Snapshot
 from trimtab.exchange.market import Level as Row
@@ -67,6 +67,24 @@ class FrameMarket:
         }
         return FrameMarket(self._recorded, self.stretch, rules)
 
+    def begun(self) -> "FrameMarket":
+        """Return the market of the pairs that ever have a book, from the first frame on at which all of these have one.
+
+        Raises:
+            UnplayableError: if there is no such frame.
+            InvalidValueError: if what the topics are kept in is damaged.
+        """
+        booked, first = self._booked()
+        if first is not None:
+            return FrameMarket(self._recorded, replace(self.stretch, first=first), self.rules)
+        if len(booked) == len(self.rules):
+            raise UnplayableError(
+                f"frames {self.stretch.first} to {self.stretch.last}: {', '.join(sorted(booked))} never have a book at"
+                " the same time; needed: a span in which they do"
+            )
+        rules = {key: row for key, row in self.rules.items() if key in booked}
+        return FrameMarket(self._recorded, self.stretch, rules).begun()
+
     def events(self) -> Iterator[MarketEvent]:
         """Yield the books and trades of all frames, at the event times of the frames.
 
@@ -75,7 +93,30 @@ class FrameMarket:
             InvalidValueError: if what the topics are kept in is damaged.
         """
         trades = PublicTrades.of(self._recorded, self._symbols, self.start_us, self.end_us).until
-        feed, books, time_us = Feed(), dict[str, Quote](), 0
+        books, time_us = dict[str, Quote](), 0
+        for frame, offset, market in self._markets():
+            # Venues tell of several books at one time, and drift decides after each: they stay a microsecond apart.
+            time_us = max(time_us + 1, frame.event_time_us)
+            yield from trades(time_us)
+            for key in [key for key in books if key not in market.quotes]:  # a full frame no longer tells of it
+                yield Snapshot(self._symbols[key], time_us, offset, (), ())
+                del books[key]
+            # The first frame that is played may name only some of what stands in the market.
+            quotes = frame.quotes if books else ()
+            keys = (f"{row.venue}:{row.instrument}" for row in quotes) if books else self._symbols
+            for key in keys:
+                quote = market.quotes.get(key)
+                if key in self._symbols and quote is not None and quote != books.get(key):
+                    yield _event(self._symbols[key], time_us, offset, books.get(key), quote)
+                    books[key] = quote
+
+    def _markets(self) -> Iterator[tuple[Frame, int, Market]]:
+        """Yield every frame of the stretch that has a market, its offset, and that market.
+
+        Raises:
+            UnplayableError: if tick or step of an instrument change.
+        """
+        feed = Feed()
         for each in self._recorded.span(MARKET_FRAMES, self.stretch.start, self.stretch.last + 1):
             frame, offset = each.message, each.record.offset
             try:
@@ -85,19 +126,22 @@ class FrameMarket:
                 continue
             if frame.full:
                 self._require_same(frame, offset)
-            if offset < self.stretch.first or not feed.market.complete:
-                continue
-            # Venues tell of several books at one time, and drift decides after each: they stay a microsecond apart.
-            time_us = max(time_us + 1, frame.event_time_us)
-            yield from trades(time_us)
-            # The first frame that is played may name only some of what stands in the market.
-            quotes = frame.quotes if books else ()
-            keys = (f"{row.venue}:{row.instrument}" for row in quotes) if books else self._symbols
-            for key in keys:
-                quote = feed.market.quotes.get(key)
-                if key in self._symbols and quote is not None and quote != books.get(key):
-                    yield _event(self._symbols[key], time_us, offset, books.get(key), quote)
-                    books[key] = quote
+            if offset >= self.stretch.first and feed.market.complete:
+                yield frame, offset, feed.market
+
+    def _booked(self) -> tuple[set[str], int | None]:
+        """Return who has a book somewhere until all have (instrument keys), and the offset of the frame where they do.
+
+        That is None if there is no such frame.
+        """
+        booked = set[str]()
+        for _, offset, market in self._markets():
+            quotes = ((key, market.quotes.get(key)) for key in self.rules)
+            now = {key for key, quote in quotes if quote is not None and quote.fault() is None}
+            booked |= now
+            if len(now) == len(self.rules):
+                return booked, offset
+        return booked, None
 
     def _time_us(self, offset: int) -> int:
         """Return the event time of a frame, or of the last readable one before it."""

@@ -14,6 +14,7 @@ from trimtab.backtest.terms import Terms
 from trimtab.backtest.witness import Witness
 from trimtab.backtest.world import OnTime, World
 from trimtab.documents import parse_document
+from trimtab.domain.errors import InvalidValueError
 from trimtab.domain.portfolio import Calendar, Hybrid, Threshold
 from trimtab.settings import Settings
 
@@ -44,13 +45,17 @@ class Run:
         """Play the tape once for the whole field, of which one may walk; outcomes are in its order.
 
         Raises:
-            InvalidValueError: if somebody wants to hold what is not on the tape.
+            InvalidValueError: if somebody wants to hold what has no book on the tape, or nobody anything but cash.
             UnplayableError: if the tape turns out to be damaged.
             WorldError: if a part fails, or the books do not agree in the end.
         """
         fees = Fees(Decimal(0), Decimal(0)) if self.costless else self.fees
-        require_listed(field, {f"{rules.base}/{rules.quote}" for rules in tape.instruments.values()})
+        require_listed(field, _pairs(tape))
         tape = tape.narrowed({asset for each in field for asset in each.entrant.weights} | {field[0].entrant.quote})
+        require_listed(field, _pairs(tape))  # once more: what is listed may never have had a book
+        if not tape.instruments:
+            only = field[0].entrant.quote
+            raise InvalidValueError(f"{field[0].name}: targets", only, f"something that is traded for {only} as well")
         shown = tape.shown(fees)
         settings = tape.settings(self.settings)
         executor = settings.executor
@@ -60,6 +65,10 @@ class Run:
         terms = Terms(self.equity, fees, settings.drift, executor, tape.pace, estimate, self.diaries)
         world = World([each.entrant for each in field], shown, terms, walk, witness=witness)
         return asyncio.run(world.play(tape.events(), on_time))
+
+
+def _pairs(tape: Tape) -> set[str]:
+    return {f"{rules.base}/{rules.quote}" for rules in tape.instruments.values()}
 
 
 def _needs_risk(each: Contestant) -> bool:

@@ -54,9 +54,16 @@ class Tape:
         return Shown(self.instruments, fees)
 
     def narrowed(self, assets: Collection[str]) -> "Tape":
-        """Return it without closes and frames of what is neither held nor pays for it; all else is played whole."""
+        """Return it without closes and frames of what is neither held nor pays for it; all else is played whole.
+
+        Of frames, pairs that never have a book are left out, and so is what comes before all others have one.
+
+        Raises:
+            UnplayableError: if they never have one at the same time.
+            InvalidValueError: if an archive is damaged.
+        """
         if isinstance(self.market, FrameMarket):
-            return replace(self, market=self.market.of(None, assets))
+            return replace(self, market=self.market.of(None, assets).begun())
         if not isinstance(self.market, Closes):
             return self
         files = tuple(file for file in self.market.files if {file.base, file.quote} <= {*assets})

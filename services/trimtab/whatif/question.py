@@ -76,7 +76,8 @@ def answered(recorded: Recorded, beside: Recorded, question: Question, settings:
     """Play both worlds on what was recorded. `recorded` hands out frames while `beside` hands out estimates.
 
     Raises:
-        UnanswerableError: if the portfolio is not recorded, had nothing in the span, or had funds at several venues.
+        UnanswerableError: if the portfolio is not recorded, had nothing in the span, or had funds at several venues
+            or at one without frames, or if nothing but the quote currency is held or wanted.
         UnplayableError: if the span has no frames, or cannot be played.
         InvalidValueError: if the other document has another quote currency or wants what has no book, or the records
             are damaged.
@@ -91,7 +92,12 @@ def answered(recorded: Recorded, beside: Recorded, question: Question, settings:
     if question.other.quote != quote:
         allowed = f"{quote}, as {question.portfolio_id} is recorded"
         raise InvalidValueError(f"{question.other.portfolio}: quote", question.other.quote, allowed)
-    return _Play(recorded, beside, question, settings, life, market, quote).answer(on_span)
+    play = _Play(recorded, beside, question, settings, life, market, quote)
+    begun = play.begun()
+    if begun.stretch.first > life.first:  # who decides live waits for all books as well
+        asked = replace(question, begin=(begun.stretch.first, None), end=(stretch.last, None))
+        return answered(recorded, beside, asked, settings, on_span)
+    return replace(play, market=begun).answer(on_span)
 
 
 @dataclass(slots=True)
@@ -105,12 +111,14 @@ class _Play:
     quote: str
 
     def answer(self, on_span: OnSpan) -> Answer:
-        venue = self._venue()
-        field = [self._entrant(ENGINE, self.life.stages[0].state.document), self._entrant(OTHER, _text(self.question))]
-        wanted = {asset for each in (*field, *self._later()) for asset in each.weights}
-        market = self.market.of(venue, {*wanted, *self.life.assets, self.quote})
+        (venue,), field, market = self.life.venues, self._field(), self.market
         self._require_listed([*field, *self._later()], market)
         priced = {rules.base for rules in market.instruments.values() if rules.quote == self.quote} | {self.quote}
+        if priced == {self.quote}:
+            raise UnanswerableError(
+                f"portfolio {self.question.portfolio_id}: nothing but {self.quote} is held or wanted; needed: something"
+                " that has a price"
+            )
         held = self.life.stages[0].holdings
         begin = {asset: amount for asset, amount in held.items() if asset in priced}
         nothing = dict.fromkeys(sorted(priced), ZERO)
@@ -138,11 +146,26 @@ class _Play:
             world.owed, actual.arrivals,
         )  # fmt: skip
 
+    def begun(self) -> FrameMarket:
+        """Return the market of what is held or wanted and has a book, from when on all of it has one."""
+        wanted = {asset for each in (*self._field(), *self._later()) for asset in each.weights}
+        return self.market.of(self._venue(), {*wanted, *self.life.assets, self.quote}).begun()
+
+    def _field(self) -> list[Entrant]:
+        """Return the portfolio under its first document, and under the other one."""
+        first = self.life.stages[0].state.document
+        return [self._entrant(ENGINE, first), self._entrant(OTHER, _text(self.question))]
+
     def _venue(self) -> str:
         venues = self.life.venues
         if len(venues) != 1:
             raise UnanswerableError(
                 f"portfolio {self.question.portfolio_id}: it had funds at {', '.join(venues)}; needed: at one venue"
+            )
+        if venues[0] not in self.market.venues:
+            raise UnanswerableError(
+                f"portfolio {self.question.portfolio_id}: it has its funds at {venues[0]}, frames are of"
+                f" {', '.join(self.market.venues)}; needed: frames of the same venue"
             )
         return venues[0]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,39 @@ def test_nothing_moves_between_a_missing_frame_and_the_next_full_one(topics: Top
     assert [second for second, *_ in tops(open_frames(topics))] == [0, 3]
 
 
+def test_a_book_that_a_full_frame_leaves_out_is_gone(topics: Topics) -> None:
+    writer = Writer(topics.keep)
+    for mids in ({"BTC": 100_000, "ETH": 50_000}, {"ETH": 50_000}, {"ETH": 50_001}, {"BTC": 100_000, "ETH": 50_001}):
+        writer.prices(**mids)
+        writer.wait()
+
+    found = tops(open_frames(topics).of("binance", {"BTC", "USDT"}))
+
+    assert found == [(0, D("999.99"), D("1000.01")), (1, None, None), (3, D("999.99"), D("1000.01"))]
+
+
+def test_a_market_begins_when_all_have_a_book_but_for_those_that_never_have(topics: Topics) -> None:
+    writer = Writer(topics.keep, "BTC", "ETH", "BNB")
+    for books in (("BTC",), ("BTC", "BNB"), ("BTC", "ETH"), ("BTC", "ETH")):
+        empty = (writer.quote(base, (), ()) for base in writer.bases if base not in books)
+        sound = (writer.quote(base, ladder(99_999, -1), ladder(100_001, 1)) for base in books)
+        writer.frame(*sound, *empty, full=True)
+        writer.wait()
+    market = open_frames(topics)
+
+    begun = market.of("binance", {"BTC", "ETH", "USDT"}).begun()
+    lonely = open_frames(topics, end=(0, None)).begun()
+
+    assert (begun.stretch.first, begun.start_us, [*begun.instruments]) == (
+        2,
+        START_US + 2 * SECOND_US,
+        ["BTCUSDT", "ETHUSDT"],
+    )
+    assert (lonely.stretch.first, [*lonely.instruments]) == (0, ["BTCUSDT"])
+    with pytest.raises(UnplayableError, match=r"frames 0 to 3: .*BNB/USDT, .* never have a book at the same time"):
+        market.begun()
+
+
 def test_trades_come_by_time_with_the_first_frame_that_is_not_older(topics: Topics, writer: Writer) -> None:
     writer.tick("BTC", 99_990, 7)  # at the time of the first frame, so before it
     writer.prices(BTC=100_000)
@@ -182,6 +216,21 @@ def test_an_archive_is_a_tape(tmp_path: Path) -> None:
     # Three levels of a hundred BTC a side: all of it was traded at the top of the book.
     assert DEPTH * D("0.0001") == 100
     assert traded["impact_cost"] == 0
+
+
+def test_a_pair_that_never_has_a_book_is_left_out_unless_somebody_wants_it(tmp_path: Path) -> None:
+    ether_in_bitcoin = replace(rules("ETH"), instrument="ETH/BTC", quote="BTC")
+    archive = archived(tmp_path / "archive", rules("BNB"), ether_in_bitcoin)
+    both = PORTFOLIO.replace("{BTC: 0.5, USDT: 0.5}", "{BTC: 0.5, ETH: 0.2, USDT: 0.3}")
+    for text, code, line in (
+        (both, 0, ""),
+        (both.replace("ETH", "BNB"), 2, "targets.BNB: found 'BNB/USDT'; allowed: what is on the tape: BTC/USDT"),
+        (PORTFOLIO.replace("{BTC: 0.5, USDT: 0.5}", "{USDT: 1}"), 2, "targets: found 'USDT'; allowed: something that"),
+    ):
+        policy = write_portfolio(tmp_path, text)
+        ended = backtested("--tape", archive, "--policy", policy, "--against", "buy_and_hold", "--json")
+        assert (ended.exit_code, ended.stderr.count("\n")) == (code, 1 if code else 0), ended.output
+        assert line in ended.stderr
 
 
 def test_what_is_wrong_with_an_archive_gets_one_line(tmp_path: Path) -> None:

@@ -223,9 +223,46 @@ def test_a_span_begins_with_what_was_held_then(topics: Topics, writer: Writer) -
     assert not list(found.life.transfers())
 
 
+def test_what_never_has_a_book_is_left_out_unless_a_policy_wants_it(topics: Topics) -> None:
+    writer = Writer(topics.keep, "BTC", "BNB")
+    Life(writer).has(BTC="100", USDT="100000", BNB="3")
+    rising(writer, 100_000, 100_000, 150_000, 150_000)
+
+    found = ask(topics, threshold("0.05"))
+
+    assert (found.left_out, found.other.bill.signals) == ({"BNB": D(3)}, 1)
+    with pytest.raises(InvalidValueError, match=r"targets\.BNB: found 'BNB/USDT'; allowed: what is on the tape: BTC"):
+        ask(topics, document(targets={"BTC": "0.5", "BNB": "0.1", "USDT": "0.4"}))
+
+
+def test_all_three_begin_when_everything_that_is_held_has_a_book(topics: Topics) -> None:
+    writer = Writer(topics.keep, "BTC", "ETH")
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000", ETH="1")
+    rising(writer, 100_000)
+    life.signal("3", "1000")
+    rising(writer, 100_000)
+    life.has(USDT="150000")
+    for _ in range(3):
+        writer.wait(10)
+        writer.prices(BTC=150_000, ETH=5_000)
+
+    found = ask(topics, document())
+
+    span = result_of(found, SECOND_US)["span"]
+    assert (span["first_frame"], found.life.first, found.recorded.bill.signals) == (2, 2, 0)
+    sides = found.recorded, found.engine, found.other
+    assert [side.score.start_equity for side in sides] == [300_050, 300_050, 300_050]
+    assert {side.score.times_us[0] for side in sides} == {found.market.start_us}
+    assert not list(found.life.transfers())
+
+
 def test_what_cannot_be_answered_gets_one_line(topics: Topics, writer: Writer) -> None:
+    cash = document("cash", targets={"USDT": "1"})
     Life(writer, name="empty").has()
     Life(writer, name="two", venue="coinbase").has(BTC="1")
+    Life(writer, name="abroad", venue="kraken").has(BTC="1")
+    Life(writer, cash, name="cash").has(USDT="1")
     life = Life(writer)
     life.has(BTC="100", USDT="100000")
     rising(writer, 100_000, 100_000)
@@ -236,13 +273,16 @@ def test_what_cannot_be_answered_gets_one_line(topics: Topics, writer: Writer) -
     life.has(USDT="5")
     rising(writer, 100_000)
     for name, line in (
-        ("cora", "portfolio cora: not recorded; recorded: core, empty, two"),
+        ("cora", "portfolio cora: not recorded; recorded: abroad, cash, core, empty, two"),
         ("empty", "portfolio empty: it had nothing on frames 0 to 2; needed: a span in which it has"),
+        ("abroad", "portfolio abroad: it has its funds at kraken, frames are of binance; needed: frames of the same"),
         ("two", "portfolio two: it had funds at binance, coinbase; needed: at one venue"),
         ("core", "no state of ledger versions 2 to 3, compacted away; needed: a span that begins later"),
     ):
         with pytest.raises(UnanswerableError, match=line):
             ask(topics, document(), name)
+    with pytest.raises(UnanswerableError, match="portfolio cash: nothing but USDT is held or wanted; needed:"):
+        ask(topics, cash, "cash")
     with pytest.raises(
         InvalidValueError, match=r"targets\.ETH: found 'ETH/USDT'; allowed: what is on the tape: BTC/USDT"
     ):
