@@ -112,7 +112,7 @@ def rules(base: str) -> InstrumentRules:
 
 @dataclass
 class MovingMarket:
-    """A hundred frames a second, a full one each second; books show one unit a side, less than some orders are for."""
+    """25 frames a second, a full one each second; books show one unit a side, less than some orders are for."""
 
     publisher: KafkaPublisher
     mids: dict[str, int] = field(default_factory=lambda: {"BTC": 6_000_000, "ETH": 300_000})
@@ -130,7 +130,7 @@ class MovingMarket:
             listed = tuple(rules(base) for base in self.mids) if full else ()
             self.publisher.publish_nowait(Frame(session, sequence, now_us, full, listed, quotes))
             sequence += 1
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
 
     def _quote(self, base: str, now_us: int, sequence: int) -> FrameQuote:
         mid = self.mids[base]

@@ -213,13 +213,13 @@ async def test_fills_lead_to_costs_that_the_next_signals_cite_and_both_can_be_re
 ) -> None:
     costs = Reading(settings, codec, MARKET_COSTS.name)
 
-    async def until(instrument: str, fills: int) -> Costs:
+    async def until(instrument: str, fills: int) -> Record[Costs]:
         """Return the first record that stands on so many fills."""
         async with asyncio.timeout(60):
             while True:
                 for record in await asyncio.to_thread(costs.more):
                     if any((row.instrument, row.fills > fills) == (instrument, True) for row in record.message.fees):
-                        return record.message
+                        return record
 
     async def go_on() -> None:
         before = dict(settling.versions)
@@ -237,7 +237,7 @@ async def test_fills_lead_to_costs_that_the_next_signals_cite_and_both_can_be_re
     async with AsyncExitStack() as running:
         second = await running.enter_async_context(drift_worker(settings, tmp_path))
         await running.enter_async_context(drift_worker(settings, tmp_path))
-        pending = (await until("BTC/USDT", 39)).pending
+        pending = (await until("BTC/USDT", 39)).message.pending
         await go_on()
         last_us = max((row.deadline_us for row in pending), default=0)
         await asyncio.sleep(max((last_us + SETTLING_US) / 1e6 - time.time(), 0))
@@ -246,9 +246,8 @@ async def test_fills_lead_to_costs_that_the_next_signals_cite_and_both_can_be_re
     for number in range(100, 120):
         await publisher.publish(own_fill(NAMES[number % len(NAMES)], number, "ETH"))
     async with drift_worker(settings, tmp_path):
-        await until("ETH/USDT", 19 + len(past_depth))
-        await go_on()
-        await go_on()
+        last = await until("ETH/USDT", 19 + len(past_depth))
+        await settling.until(lambda: last.offset in {each.message.costs_offset for each in settling.signals.records})
     costs.close()
     assert {trade.base for _, trade in past_depth} == {"ETH"}
     _assert_recomputed(await asyncio.to_thread(Recorded, settings, codec), settling, codec)
@@ -268,7 +267,9 @@ def _assert_recomputed(recorded: Recorded, settling: Settling, codec: Codec) -> 
             counting.append(record.offset)
     emitted = [record.message for record in settling.signals.records]
     # A takeover brings one more as soon as anything was signalled.
-    assert {-1, counting[-1]} <= {found.costs_offset for found in emitted} <= {-1, *counting}
+    cited = {found.costs_offset for found in emitted}
+    assert -1 in cited
+    assert cited <= {-1, *counting}
     assert len(counting) >= 2
     for decided, found in recorded.decide(emitted):
         assert isinstance(decided, Signal)

@@ -405,7 +405,9 @@ def test_an_ordinary_user_can_run_it_too():
     user = UNPRIVILEGED_USER
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         home = Path(name)
-        shutil.copytree(cache_folder(), home / "cache" / "trimtab", ignore=shutil.ignore_patterns("warm-*"))
+        # What is at work is left out, and so is the count of ports: with the same one both users would choose the same.
+        passing = shutil.ignore_patterns("warm-*", "*.lock", "ports.last", ".*")
+        shutil.copytree(cache_folder(), home / "cache" / "trimtab", ignore=passing)
         for path in (home, *home.rglob("*")):
             shutil.chown(path, user)
         as_user = ["setpriv", f"--reuid={user}", "--regid=65534", "--clear-groups"]

@@ -114,7 +114,9 @@ async def test_a_deadlock_is_a_conflict_and_run_tries_again(funded: LedgerWorld)
         await funded.executor.run(body, tries_max=3 if wait else 1)
 
     await asyncio.gather(crossed(PORTFOLIO, "other", wait=True), crossed("other", PORTFOLIO, wait=True))
-    assert len(tries) == 3
+    # Once, or twice: who tries again may be at the first row before the other has woken up.
+    assert len(tries) > 2
+    assert [state.reason for state in funded.states()].count("crossed") == 2
     tries.clear()
     with pytest.raises(LedgerConflictError):
         await asyncio.gather(crossed(PORTFOLIO, "other", wait=False), crossed("other", PORTFOLIO, wait=False))

@@ -23,7 +23,7 @@ from trimtab.settings import DriftSettings, Settings
 
 # What arrives in the middle of the demo, as a share of a portfolio's start.
 _DEPOSIT_SHARE = Decimal("0.10")
-_CLOSE_IN_SECONDS_MAX = 45.0
+_CLOSE_IN_SECONDS_MAX = 90.0
 _STILL_SECONDS = 3.0
 # Within this much of a tape everything that the script does has happened: ten times as fast it may last half a minute.
 _TAPE_SECONDS = 24.0
@@ -78,8 +78,8 @@ class Play:
             self._watch = watch
             watch.start()
             await asyncio.to_thread(stage.start_services)
-            sim.resume()
             await hand_out(ledger, cast, prices, lambda: self._pause("booking the venue's balances"))
+            sim.resume()
             await self._trade()
             await self._close_in(process.settings.drift)
             await come_to_rest(ledger, sim, cast.accounts, self._pause)
