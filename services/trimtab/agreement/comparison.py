@@ -163,7 +163,10 @@ class Comparison:
         own = list(one.fills) if one else []
         retold = self.retold.fills.get(one.order_id, []) if one else []
         proven = [each.terms for each in own] == [each.terms for each in retold]
-        for number, (mine, theirs) in enumerate(zip_longest(own, other.fills if other else ())):
+        pairs = list(zip_longest(own, other.fills if other else ()))
+        if not pairs and not proven:  # neither has any, and the pipeline's should have
+            self._note("fill", row, (_fill(None), _fill(None)), [self._unproven(retold, 0)])
+        for number, (mine, theirs) in enumerate(pairs):
             self._count("fill", mine, theirs)
             equal = mine is not None and theirs is not None and mine.terms == theirs.terms
             if equal and proven:

@@ -1,7 +1,7 @@
 """The pipeline's course along a tape, from what is recorded on its topics and in the exchange's journal."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -17,6 +17,11 @@ from trimtab.replay.charges import Charges
 from trimtab.replay.errors import GoneError
 from trimtab.replay.moment import Moments
 from trimtab.topics import EXECUTION_ORDERS, EXECUTION_PARENTS, MARKET_FRAMES, PORTFOLIO_STATE, REBALANCE_SIGNALS
+
+
+# What makes a newer state of a portfolio than the one that a signal was decided on, as its reason begins: another signal
+# that was accepted, what came of an order, a halt. A refusal of the signal itself is none of these.
+_NEWER = ("signal", "fill", "released", "refused: ", "halted: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Pipeline:
         return self._parents[order.parent_id].quantity
 
     def _given(self) -> Iterator[Given]:
-        orders = self._orders()
+        orders, taken = self._orders(), {each.signal_id for each in self._parents.values()}
         published: dict[str, Stamped[Signal]] = {}
         for each in self._recorded.whole(REBALANCE_SIGNALS):
             if each.message.portfolio_id == self._portfolio_id:
@@ -97,7 +102,16 @@ class Pipeline:
         for each in sorted(published.values(), key=lambda stamped: stamped.message.frame_offset):
             frame = self._recorded.at(MARKET_FRAMES, each.message.frame_offset)
             assert frame is not None, "a replay has been verified: every frame is kept"
-            yield Given(each.message, self._places.of(frame.message), tuple(orders.get(each.message.signal_id, ())))
+            sent = tuple(orders.get(each.message.signal_id, ()))
+            yield Given(each.message, self._places.of(frame.message), sent, self._dropped(each.message, taken))
+
+    def _dropped(self, signal: Signal, taken: Collection[str]) -> str:
+        """Return why the executor dropped a signal that came when a newer state was there; empty if it did not."""
+        version = signal.ledger_version + 1
+        reason = self._reasons.get(version, "")
+        if signal.signal_id in taken or not reason.startswith(_NEWER):
+            return ""
+        return f"decided on version {signal.ledger_version}; version {version} was '{reason}'"
 
     def _orders(self) -> Mapping[str, list[Order]]:
         """Return what arrived at the venue, by signal, in the order of its arrival."""

@@ -25,7 +25,9 @@ async def come_to_rest(ledger: PublishingLedger, sim: Sim, accounts: Sequence[st
             async with ledger.transaction() as book:
                 await book.throw_switch("all", "", "the demo is over", 0)
             break
-        except TrimtabError:
+        except TrimtabError as error:
+            if time.monotonic() > deadline:
+                raise UnreachableError("the line", "this machine", f"it could not be stopped: {error}") from error
             await pause("stopping")
     while not await _at_rest(ledger, accounts):
         if time.monotonic() > deadline:

@@ -162,6 +162,15 @@ def test_a_fill_that_the_matching_engine_does_not_make_of_the_request_is_unexpla
     assert causes(found, "fill") == [[UNEXPLAINED]]
 
 
+def test_a_fill_that_the_matching_engine_makes_and_nobody_has_is_unexplained() -> None:
+    empty = an_order("a", "60000.02", 20, "ioc")
+    told = Retold(fills={"a": [a_fill()]})
+    for other in (given(SAME), given(SAME, replace(empty, order_id="b"))):
+        found = compared((given(SAME, empty), SAME), (other, SAME), retold=told)
+        assert causes(found, "fill") == [[UNEXPLAINED]]
+        assert not found.holds
+
+
 def test_a_fill_of_an_order_that_only_one_sent_differs_for_that() -> None:
     one = given(SAME, an_order("a", "60000.02", 20, "ioc", a_fill()), dropped="")
     other = given(SAME, dropped="")
