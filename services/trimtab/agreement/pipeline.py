@@ -18,9 +18,8 @@ from trimtab.replay.errors import GoneError
 from trimtab.replay.moment import Moments
 from trimtab.topics import EXECUTION_ORDERS, EXECUTION_PARENTS, MARKET_FRAMES, PORTFOLIO_STATE, REBALANCE_SIGNALS
 
-
-# What makes a newer state of a portfolio than the one that a signal was decided on, as its reason begins: another signal
-# that was accepted, what came of an order, a halt. A refusal of the signal itself is none of these.
+# How the reasons of states begin that are newer than the one a signal was decided on, and not for that signal: another
+# one was accepted, something came of an order, a halt. A refusal of the signal itself is none of these.
 _NEWER = ("signal", "fill", "released", "refused: ", "halted: ")
 
 

@@ -76,6 +76,11 @@ def walking(policy: Document, variants: Sequence[Contestant], every_us: int) -> 
     return walker, Walk(name, documents, every_us)
 
 
+def held(field: Sequence[Contestant]) -> set[str]:
+    """Return the assets that anybody wants to hold, and what pays for them."""
+    return {asset for each in field for asset in (*each.entrant.weights, each.entrant.quote)}
+
+
 def require_listed(field: Sequence[Contestant], pairs: Collection[str]) -> None:
     """Raise InvalidValueError unless everything that anybody wants to hold has a book on the tape."""
     for each in field:

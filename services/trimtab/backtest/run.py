@@ -1,13 +1,13 @@
 """One backtest from beginning to end: a tape, a field, and what came of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from trimtab.backtest.entrant import Walk
 from trimtab.backtest.fees import Fees
-from trimtab.backtest.field import Contestant, require_listed
+from trimtab.backtest.field import Contestant, held, require_listed
 from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.tape import Tape
 from trimtab.backtest.terms import Terms
@@ -41,8 +41,11 @@ class Run:
         on_time: OnTime,
         walk: Walk | None = None,
         witness: Witness | None = None,
+        beside: Collection[str] = (),
     ) -> list[Outcome]:
         """Play the tape once for the whole field, of which one may walk; outcomes are in its order.
+
+        `beside` are assets that others hold, who are compared with these and played elsewhere: all see one market.
 
         Raises:
             InvalidValueError: if somebody wants to hold what has no book on the tape, or nobody anything but cash.
@@ -51,7 +54,7 @@ class Run:
         """
         fees = Fees(Decimal(0), Decimal(0)) if self.costless else self.fees
         require_listed(field, _pairs(tape))
-        tape = tape.narrowed({asset for each in field for asset in each.entrant.weights} | {field[0].entrant.quote})
+        tape = tape.narrowed({*held(field), *beside})
         require_listed(field, _pairs(tape))  # once more: what is listed may never have had a book
         if not tape.instruments:
             only = field[0].entrant.quote

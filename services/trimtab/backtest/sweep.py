@@ -1,12 +1,12 @@
 """A large field over several processes: each plays the tape for a part of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from trimtab.backtest.field import Contestant
+from trimtab.backtest.field import Contestant, held
 from trimtab.backtest.outcome import Outcome
 from trimtab.backtest.run import Run
 from trimtab.backtest.shelf import Shelf, fingerprint
@@ -30,11 +30,14 @@ class Sweep:
         """Open the tape. Raises UnplayableError as `open_tape` does."""
         return open_tape(self.tapes, ways=self.ways, costless=self.run.costless, seed=self.seed)
 
-    def shelf(self, folder: Path) -> Shelf:
-        """Return where this sweep's outcomes are kept in a folder, apart from those of any other."""
+    def shelf(self, folder: Path, field: Sequence[Contestant]) -> Shelf:
+        """Return where this sweep's outcomes are kept in a folder, apart from those of any other.
+
+        What all of a field hold together is part of it: that says which of the tape's books everybody waits for.
+        """
         terms = self.run.equity, self.run.fees, self.run.costless, self.ways, self.seed
         settings = self.run.settings.drift.model_dump_json(), self.run.settings.executor.model_dump_json()
-        return Shelf(folder, fingerprint(self.tapes, *terms, *settings))
+        return Shelf(folder, fingerprint(self.tapes, *terms, *settings, *sorted(held(field))))
 
     def play(
         self, field: Sequence[Contestant], workers: int, shelf: Shelf | None, on_done: Callable[[int], None]
@@ -50,7 +53,7 @@ class Sweep:
                 found[each.entrant.name] = kept
         on_done(len(found))
         left = [each for each in field if each.entrant.name not in found]
-        for outcomes in self._parts(left, workers):
+        for outcomes in self._parts(left, workers, held(field)):
             for outcome in outcomes:
                 found[outcome.name] = outcome
                 if shelf is not None:
@@ -58,20 +61,20 @@ class Sweep:
             on_done(len(found))
         return [found[each.entrant.name] for each in field]
 
-    def _parts(self, field: Sequence[Contestant], workers: int) -> Iterator[list[Outcome]]:
+    def _parts(self, field: Sequence[Contestant], workers: int, assets: Collection[str]) -> Iterator[list[Outcome]]:
         size = max(1, min(_PART_MAX, -(-len(field) // workers)))
         parts = [field[start : start + size] for start in range(0, len(field), size)]
         with ProcessPoolExecutor(min(workers, len(parts)) or 1, get_context("spawn")) as pool:
             try:
-                for done in as_completed([pool.submit(_play, self, part) for part in parts]):
+                for done in as_completed([pool.submit(_play, self, part, assets) for part in parts]):
                     yield done.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
 
-def _play(sweep: Sweep, field: Sequence[Contestant]) -> list[Outcome]:
-    return sweep.run.play(sweep.open(), field, lambda _: None)
+def _play(sweep: Sweep, field: Sequence[Contestant], assets: Collection[str]) -> list[Outcome]:
+    return sweep.run.play(sweep.open(), field, lambda _: None, beside=assets)
 
 
 def _document(field: Sequence[Contestant], name: str) -> str:

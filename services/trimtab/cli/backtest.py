@@ -117,7 +117,7 @@ def _shared_out(sweep: "Sweep", field: "Sequence[Contestant]", workers: int, kee
     from trimtab.cli.progress import count_bar
 
     with count_bar("policies", len(field)) as on_done:
-        return sweep.play(field, workers, sweep.shelf(keep) if keep is not None else None, on_done)
+        return sweep.play(field, workers, sweep.shelf(keep, field) if keep is not None else None, on_done)
 
 
 def _side_by_side(run: "Run", tape: "Tape", field: "Sequence[Contestant]", walk: "Walk | None") -> "Sequence[Outcome]":

@@ -24,7 +24,7 @@ from trimtab.messages import ParentEvent
     ],
 )
 def test_a_signal_was_dropped_if_a_newer_state_was_there_and_it_came_to_nothing(
-    reason: str, accepted: bool, dropped: str
+    reason: str, *, accepted: bool, dropped: str
 ) -> None:
     topics, stood_on = Topics(), inputs(version=5)
     made = replace(signalled(stood_on), frame_offset=0)

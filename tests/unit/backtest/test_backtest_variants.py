@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from backtest_tapes import write_bars, write_portfolio
+from backtest_tapes import PORTFOLIO, write_bars, write_portfolio
 
 from trimtab.backtest.errors import UnplayableError
 from trimtab.backtest.fees import Fees
@@ -79,23 +79,41 @@ def test_processes_find_what_one_does_and_go_on_from_what_is_kept(
     sweep = Sweep(RUN, (write_bars(tmp_path / "tape", 300),))
     entrants = field(portfolio, *VARY)
     alone = RUN.play(sweep.open(), entrants, lambda _: None)
-    shelf, done = sweep.shelf(tmp_path / "kept"), list[int]()
+    shelf, done = sweep.shelf(tmp_path / "kept", entrants), list[int]()
     assert figures(sweep.play(entrants, 2, shelf, done.append)) == figures(alone)
     assert (done[0], done[-1]) == (0, len(entrants))
     monkeypatch.setattr(Sweep, "open", lambda _: pytest.fail("played again"))
-    assert figures(sweep.play(entrants, 2, sweep.shelf(tmp_path / "kept"), done.append)) == figures(alone)
+    assert figures(sweep.play(entrants, 2, sweep.shelf(tmp_path / "kept", entrants), done.append)) == figures(alone)
 
 
 def test_what_is_kept_is_of_this_tape_and_these_terms_alone(tmp_path: Path, portfolio: Path) -> None:
     tape, (entrant,) = write_bars(tmp_path / "tape", 300), field(portfolio)
     sweep = Sweep(RUN, (tape,))
-    shelf = sweep.shelf(tmp_path / "kept")
+    shelf = sweep.shelf(tmp_path / "kept", [entrant])
     shelf.put(entrant.entrant.document, RUN.play(sweep.open(), [entrant], lambda _: None)[0])
-    assert sweep.shelf(tmp_path / "kept").take(entrant.entrant.document) is not None
+    assert sweep.shelf(tmp_path / "kept", [entrant]).take(entrant.entrant.document) is not None
     dearer = Sweep(Run(RUN.equity, Fees(taker=Decimal("0.002")), RUN.settings), (tape,))
-    assert dearer.shelf(tmp_path / "kept").take(entrant.entrant.document) is None
+    assert dearer.shelf(tmp_path / "kept", [entrant]).take(entrant.entrant.document) is None
     write_bars(tape, 300, seed=2)
-    assert sweep.shelf(tmp_path / "kept").take(entrant.entrant.document) is None
+    assert sweep.shelf(tmp_path / "kept", [entrant]).take(entrant.entrant.document) is None
+
+
+def test_processes_show_everybody_the_same_market_whatever_they_hold(tmp_path: Path) -> None:
+    """SOL is listed half way: who holds none waits for it too, as beside those who do."""
+    tape = write_bars(tmp_path / "tape", 300)
+    late = tape / "SOL_USDT-5m.csv"
+    head, *bars = late.read_text().splitlines()
+    late.write_text("\n".join([head, *bars[150:], ""]))
+    core = write_portfolio(tmp_path, PORTFOLIO.replace(" SOL: 0.2,", "").replace("USDT: 0.1", "USDT: 0.3"))
+    entrants = contestants(load_document(core), (str(write_portfolio(tmp_path, name="sol.yaml")),))
+    sweep = Sweep(RUN, (tape,))
+    alone = RUN.play(sweep.open(), entrants, lambda _: None)
+
+    shared = sweep.play(entrants, 2, sweep.shelf(tmp_path / "kept", entrants), lambda _: None)
+
+    assert figures(shared) == figures(alone)
+    assert len({each.score.times_us for each in shared}) == 1
+    assert sweep.shelf(tmp_path / "kept", entrants[:1]).take(entrants[0].entrant.document) is None
 
 
 def test_a_failure_in_a_process_is_said_here(tmp_path: Path, portfolio: Path) -> None:

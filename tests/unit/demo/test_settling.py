@@ -32,7 +32,7 @@ async def test_a_line_that_cannot_be_stopped_is_given_up(monkeypatch: pytest.Mon
         now[0] += 25
         assert len(waited) < 10, "it waits for ever"
 
-    with pytest.raises(UnreachableError, match="the line .* it could not be stopped: PostgreSQL at here .* it is gone"):
+    with pytest.raises(UnreachableError, match="it could not be stopped: PostgreSQL at here does"):
         await come_to_rest(cast("PublishingLedger", Gone()), cast("Sim", None), (), pause)
 
     assert waited == ["stopping"] * 3
