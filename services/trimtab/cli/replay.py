@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FAULTS_SHOWN_MAX = 100
 _FRAME = "OFFSET|TIME"
 _EQUITY = 100_000.0
+_SPEED = 1.0
 
 
 def replay(
@@ -58,7 +59,7 @@ def replay(
         typer.Option(exists=True, help="--pipeline: recorded market, file or folder; may be repeated."),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="--pipeline: a portfolio file (YAML).")] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="--pipeline: how much faster the tape runs.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="--pipeline: how much faster the tape runs.")] = _SPEED,
     equity: Annotated[float, typer.Option(min=1, max=1e9, help="--pipeline: what it begins with.")] = _EQUITY,
     folder: Annotated[
         Path | None,
@@ -84,6 +85,7 @@ def replay(
         _pipeline(tape, policy, speed, equity, folder, as_json=as_json)
         return
     others = {"--tape": tape, "--policy": policy, "--folder": folder}
+    others |= {"--speed": speed != _SPEED, "--equity": equity != _EQUITY}
     _require_only("--verify" if verify else "--what-if", others)
     first, last = (
         frame_or_time(text, option) if text is not None else (None, None)

@@ -57,12 +57,15 @@ class Story:
         return Series(self.name, times, [*accumulate(sums), sum(sums)])
 
     def tracking(self, trail_us: int) -> Series:
-        """Return the tracking error of the time that lies back so far, per square root of a year."""
+        """Return the tracking error of the time that lies back so far, per square root of a year.
+
+        Where looks lie further apart, it is of the time from one to the next.
+        """
         times = np.array(self.outcome.score.times_us)
         squares = np.array(self.outcome.score.risks) * 2 / RISK_AVERSION
         sums = np.concatenate((np.zeros(1), np.cumsum(squares)))
-        lasts = np.nonzero(times >= times[0] + trail_us)[0]
-        firsts = np.searchsorted(times, times[lasts] - trail_us)
+        lasts = np.nonzero(times >= times[0] + max(trail_us, 1))[0]
+        firsts = np.minimum(np.searchsorted(times, times[lasts] - trail_us), lasts - 1)
         years = (times[lasts] - times[firsts]) / YEAR_US
         values = np.sqrt(np.maximum(sums[lasts] - sums[firsts], 0) / years)
         return Series(self.name, times[lasts].tolist(), values.tolist())

@@ -1,6 +1,7 @@
 """A report's page: the numbers of the JSON, untrusted names as text, the same bytes again, bounded however long."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from importlib import import_module
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_pages import played
 
+from trimtab.backtest.score import YEAR_US
 from trimtab.domain.errors import TrimtabError
 from trimtab.exits import exit_code
 from trimtab.report import parts
@@ -140,3 +142,18 @@ def test_what_is_missing_is_one_line_and_3(monkeypatch: pytest.MonkeyPatch) -> N
     ) as found:
         parts.require_parts()
     assert exit_code(found.value) == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_tracking_is_of_one_stretch_where_looks_lie_further_apart_than_it_looks_back() -> None:
+    """A recording of four looks that was silent before the last one."""
+    _, _, outcomes = played()
+    risks, times_us = (1e-6, 4e-6, 9e-6), (0, 1_000_000, 2_000_000, 60_000_000)
+    outcome = replace(outcomes[0], score=replace(outcomes[0].score, times_us=times_us, risks=risks))
+    assert outcome.diary is not None
+
+    found = Story("short", {}, outcome, outcome.diary).tracking(1_500_000)
+
+    assert found.times_us == [2_000_000, 60_000_000]
+    spans_us = ((4e-6, 1_000_000), (9e-6, 58_000_000))
+    assert found.values == pytest.approx([math.sqrt(risk * 2 / 3 / us * YEAR_US) for risk, us in spans_us])

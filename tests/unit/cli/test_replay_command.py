@@ -55,6 +55,8 @@ def test_it_is_told_to_do_one_thing(tmp_path: Path) -> None:
     refused(replay("--verify", "--pipeline"), "allowed: --verify, or")
     refused(replay("--verify", "--policy", portfolio(tmp_path)), "--policy", "does not go with --verify")
     refused(replay("--what-if", "x.yaml", "--tape", str(tmp_path)), "--tape", "does not go with --what-if")
+    refused(replay("--what-if", "x.yaml", "--speed", "3"), "--speed", "does not go with --what-if")
+    refused(replay("--verify", "--equity", "3"), "--equity", "does not go with --verify")
     refused(replay("--pipeline", "--archive", str(tmp_path)), "--archive", "does not go with --pipeline")
 
 
