@@ -168,6 +168,10 @@ class Trading:
         """Return what a portfolio has, by asset."""
         return {asset: amount for (_, asset), amount in self._ledger.balances(name).items()}
 
+    def worth(self, name: str, asset: str) -> Decimal:
+        """Return what a unit of an asset is worth now in a portfolio's quote currency; 0 if it has no price."""
+        return self._pricing(name)(asset)
+
     async def _hear(self) -> None:
         """Wait for what is under way, and let everybody hear of what was committed."""
         while True:

@@ -100,6 +100,11 @@ class World:
         }
         return {name: rows for name, rows in sorted(found.items()) if rows}
 
+    @property
+    def moved(self) -> Mapping[str, Sequence[tuple[int, str, Decimal, Decimal]]]:
+        """Return what owners really brought and took out (negative), by name, as deeds.py has it."""
+        return self._deeds.moved
+
     def _due(self) -> bool:
         """Whether what has happened is to be looked at now."""
         if not (self._begun or self._shown.complete):

@@ -84,8 +84,8 @@ def replay(
         _require_only("--pipeline", {"--from": begin, "--to": end, "--archive": archive})
         _pipeline(tape, policy, speed, equity, folder, as_json=as_json)
         return
-    others = {"--tape": tape, "--policy": policy, "--folder": folder}
-    others |= {"--speed": speed != _SPEED, "--equity": equity != _EQUITY}
+    changed = {"--speed": speed != _SPEED, "--equity": equity != _EQUITY}
+    others: Mapping[str, object] = {"--tape": tape, "--policy": policy, "--folder": folder, **changed}
     _require_only("--verify" if verify else "--what-if", others)
     first, last = (
         frame_or_time(text, option) if text is not None else (None, None)

@@ -26,6 +26,7 @@ from trimtab.ports.recorded import Recorded
 from trimtab.replay.extent import Asked
 from trimtab.settings import Settings
 from trimtab.topics import MARKET_COSTS, MARKET_RISK
+from trimtab.whatif.actual import NAME as RECORDED
 from trimtab.whatif.actual import Actual, dealings
 from trimtab.whatif.errors import UnanswerableError
 from trimtab.whatif.gains import Arrival
@@ -50,8 +51,8 @@ class Answer:
     """What was, what the engine makes of the recorded policy, and what it makes of the other one.
 
     `left_out` is what was held at the begin and has no price here, `unpriced` fees that really were paid in such,
-    `owed` what each world still had to pay out in the end and did not have, by asset. `arrivals` is what was there at
-    the begin, and what was brought and taken out later.
+    `owed` what each world still had to pay out in the end and did not have, by asset. `arrivals` is, by each side's
+    name, what was there at the begin, and what was brought and taken out later.
     """
 
     quote: str
@@ -65,7 +66,7 @@ class Answer:
     left_out: Mapping[str, Decimal]
     unpriced: Mapping[str, Decimal]
     owed: Mapping[str, Mapping[str, Decimal]]
-    arrivals: Sequence[Arrival]
+    arrivals: Mapping[str, Sequence[Arrival]]
 
 
 OnSpan = Callable[[int, int], OnTime]
@@ -143,8 +144,14 @@ class _Play:
         left_out = {asset: amount for asset, amount in held.items() if asset not in priced and amount}
         return Answer(
             self.quote, self.life, tape, market, charged, actual.outcome(), engine, other, left_out, actual.unpriced,
-            world.owed, actual.arrivals,
+            world.owed, self._arrivals(actual.arrivals, world),
         )  # fmt: skip
+
+    def _arrivals(self, really: Sequence[Arrival], world: World) -> dict[str, Sequence[Arrival]]:
+        """Return what came and went on each side, by its name: in worlds what was not there went later."""
+        begin = really[: len(self.life.stages[0].holdings)]
+        played = {name: [*begin, *(Arrival(*row) for row in world.moved.get(name, ()))] for name in (ENGINE, OTHER)}
+        return {RECORDED: really, **played}
 
     def begun(self) -> FrameMarket:
         """Return the market of what is held or wanted and has a book, from when on all of it has one."""

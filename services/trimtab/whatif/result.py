@@ -23,7 +23,7 @@ def bill(answer: Answer, outcome: Outcome) -> dict[str, float]:
     """Return what one side comes to: amounts in quote currency, `_bp` in basis points of equity over the whole span."""
     found, score = figures(outcome), outcome.score
     assert outcome.diary is not None, "diaries are kept of all"
-    gain = realised(answer.quote, answer.arrivals, outcome.diary.fills)
+    gain = realised(answer.quote, answer.arrivals[outcome.name], outcome.diary.fills)
     risk, trading = (math.fsum(series) * _BASIS_POINTS for series in (score.risks, score.paid))
     return {
         **{name: found[name] for name in (*COUNTED, "turnover", *AMOUNTS)},

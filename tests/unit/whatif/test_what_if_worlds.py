@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 from recorded_lives import Life, ask, document, risk, threshold
@@ -141,6 +142,27 @@ def test_what_has_no_price_here_is_worth_nothing_here(topics: Topics, writer: Wr
 
     assert (bill(late, late.engine)["turnover"], found.left_out) == (0, {"XYZ": D(7)})
     assert [bill(found, each)["final_equity"] for each in (found.recorded, found.engine)] == [1_000, 1_000]
+
+
+def test_lots_are_of_what_each_side_really_had(topics: Topics, writer: Writer) -> None:
+    """The other policy has sold some of the BTC that are taken out; what it buys goes out first, without a lot."""
+    life = Life(writer)
+    life.has(BTC="100", USDT="100000")
+    rising(writer, 100_000, 100_000, 150_000, 150_000)
+    life.has("withdrawal", BTC="0")
+    rising(writer, 150_000, 150_000, 150_000, 150_000)
+    life.has(BTC="1", USDT="110000")
+    rising(writer, 150_000, 250_000, 250_000)
+
+    found = ask(topics, threshold("0.05"))
+
+    assert sum(deal.filled for deal in found.other.diary.deals.values() if deal.trade.side is Side.BUY) > 16
+    for side in (found.recorded, found.engine, found.other):
+        moves = [(each.time_us, each.amount) for each in found.arrivals[side.name] if each.asset == "BTC"]
+        moves += [(fill.event_time_us, fill.quantity * fill.side.sign) for fill, _ in side.diary.fills]
+        moves += [(fill.event_time_us, -fill.fee) for fill, _ in side.diary.fills if fill.fee_asset == "BTC"]
+        held = list(accumulate(amount for _, amount in sorted(moves, key=lambda move: move[0])))
+        assert (min(held) >= 0, held[-1]) == (True, side.holdings.get("BTC", 0)), side.name
 
 
 def test_a_document_that_was_applied_meanwhile_counts_for_the_recorded_policy_alone(
