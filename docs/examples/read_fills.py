@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from confluent_kafka import DeserializingConsumer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import StringDeserializer
 
@@ -20,6 +20,10 @@ def fills(bootstrap: str, registry: str, topic: str, group: str, seconds: float 
     The offset of a fill is committed when the next one is asked for: who crashes over a fill sees it again. Compare
     `event_id`, or the triple venue, account, trade_id, to do a thing once.
     """
+    client = SchemaRegistryClient({"url": registry, "timeout": 10})
+    # Without a strategy new deserializers first ask the registry which subject a topic has. Apicurio does not know that
+    # question, and now and then leaves it without any answer.
+    deserializer = AvroDeserializer(client, conf={"subject.name.strategy": topic_subject_name_strategy})
     consumer = DeserializingConsumer(
         {
             "bootstrap.servers": bootstrap,
@@ -27,8 +31,7 @@ def fills(bootstrap: str, registry: str, topic: str, group: str, seconds: float 
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "key.deserializer": StringDeserializer(),
-            # without a timeout, one lost answer of the registry would be waited for without an end; it asks again
-            "value.deserializer": AvroDeserializer(SchemaRegistryClient({"url": registry, "timeout": 10})),
+            "value.deserializer": deserializer,
         }
     )
     consumer.subscribe([topic])

