@@ -220,7 +220,9 @@ def _all_is_replayed(run: Run, shell: Shell) -> None:
     said = shell.document("--verify", command="replay")
     assert said["matched"] == said["signals"] == len(ids)
     assert [said[kind] for kind in ("mismatched", "missing", "unexpected", "gone", "faults")] == [0, 0, 0, 0, []]
-    assert (said["frames"], said["to"]) == (len(run.frames), run.frames[-1].offset)
+    begin = next(each.offset for each in run.frames if each.message.full)  # a market's first frame may get lost
+    assert (said["from"], said["to"]) == (begin, run.frames[-1].offset)
+    assert said["frames"] == len([each for each in run.frames if each.offset >= begin])
     assert said["workers"] == 2
     assert said["unwatched"] < len(ids)
     middle = run.frames[len(run.frames) // 2]
