@@ -21,7 +21,7 @@ demo: env
 	$(BIN)/trimtab demo $(if $(TAPE),--tape $(TAPE))
 
 # two workers, as there are processors, each with a Kafka, registry and PostgreSQL of its own; the end-to-end suite stays
-# on one of them. A third one is a sixth faster, and costs the suites that wait for something their reserves
+# on one of them. With a third one the suites that wait for something have no reserves on a slow machine
 WORKERS := -n 2 --no-loadscope-reorder
 
 test: env

@@ -220,7 +220,7 @@ def _all_is_replayed(run: Run, shell: Shell) -> None:
     said = shell.document("--verify", command="replay")
     assert said["matched"] == said["signals"] == len(ids)
     assert [said[kind] for kind in ("mismatched", "missing", "unexpected", "gone", "faults")] == [0, 0, 0, 0, []]
-    begin = next(each.offset for each in run.frames if each.message.full)  # a market's first frame may get lost
+    begin = next(each.offset for each in run.frames if each.message.full)
     assert (said["from"], said["to"]) == (begin, run.frames[-1].offset)
     assert said["frames"] == len([each for each in run.frames if each.offset >= begin])
     assert said["workers"] == 2

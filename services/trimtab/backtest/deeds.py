@@ -4,6 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from decimal import Decimal
 
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.given import Deed
 from trimtab.backtest.trading import Trading
 from trimtab.domain.amounts import ZERO
@@ -12,15 +13,14 @@ from trimtab.domain.amounts import ZERO
 class Deeds:
     """Does what is due. What is to go out and is not there goes as soon as it is: `owed` says how much still has to.
 
-    `moved` has, by name, what really came and went (negative): when (us), the asset, how much, and what a unit of it
-    was worth then, quote currency.
+    `moved` has, by name, what really came and went.
     """
 
     def __init__(self, deeds: Sequence[Deed], trading: Trading) -> None:
         self._coming = deque(deeds)
         self._trading = trading
         self.owed: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
-        self.moved: defaultdict[str, list[tuple[int, str, Decimal, Decimal]]] = defaultdict(list)
+        self.moved: defaultdict[str, list[Arrival]] = defaultdict(list)
 
     async def do(self, now_us: int) -> None:
         """Do what is due by now."""
@@ -41,4 +41,4 @@ class Deeds:
         moved = await self._trading.transfer(name, asset, wanted) if wanted else ZERO
         self.owed[name][asset] = moved - wanted
         if moved:
-            self.moved[name].append((now_us, asset, moved, self._trading.worth(name, asset)))
+            self.moved[name].append(Arrival(now_us, asset, moved, self._trading.worth(name, asset)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from trimtab.adapters.memory.clock import VirtualClock
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.deeds import Deeds
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.entrant import Entrant, Walk
@@ -101,8 +102,8 @@ class World:
         return {name: rows for name, rows in sorted(found.items()) if rows}
 
     @property
-    def moved(self) -> Mapping[str, Sequence[tuple[int, str, Decimal, Decimal]]]:
-        """Return what owners really brought and took out (negative), by name, as deeds.py has it."""
+    def moved(self) -> Mapping[str, Sequence[Arrival]]:
+        """Return what owners really brought and took out, by name."""
         return self._deeds.moved
 
     def _due(self) -> bool:

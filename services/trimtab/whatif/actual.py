@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.bill import Bill
 from trimtab.backtest.diary import Diary
 from trimtab.backtest.outcome import Outcome
@@ -25,7 +26,6 @@ from trimtab.topics import (
     PORTFOLIO_TARGETS,
     REBALANCE_SIGNALS,
 )
-from trimtab.whatif.gains import Arrival
 from trimtab.whatif.life import Life, Stage, brought
 
 NAME = "recorded"

@@ -7,23 +7,13 @@ a sale at the market value of what was traded. The quote currency is money and h
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.costs import Costs
 from trimtab.domain.amounts import ZERO
 from trimtab.domain.orders import Side
 from trimtab.messages import Fill
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What an owner brought or took out (negative) at a time (us), and what a unit was worth then, quote currency."""
-
-    time_us: int
-    asset: str
-    amount: Decimal
-    price: Decimal
 
 
 class Lots:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.entrant import Entrant
 from trimtab.backtest.fees import Fees
 from trimtab.backtest.field import Contestant, entrant, named, require_listed
@@ -29,7 +30,6 @@ from trimtab.topics import MARKET_COSTS, MARKET_RISK
 from trimtab.whatif.actual import NAME as RECORDED
 from trimtab.whatif.actual import Actual, dealings
 from trimtab.whatif.errors import UnanswerableError
-from trimtab.whatif.gains import Arrival
 from trimtab.whatif.handed_out import HandedOut
 from trimtab.whatif.life import Life, life_of
 
@@ -150,7 +150,7 @@ class _Play:
     def _arrivals(self, really: Sequence[Arrival], world: World) -> dict[str, Sequence[Arrival]]:
         """Return what came and went on each side, by its name: in worlds what was not there went later."""
         begin = really[: len(self.life.stages[0].holdings)]
-        played = {name: [*begin, *(Arrival(*row) for row in world.moved.get(name, ()))] for name in (ENGINE, OTHER)}
+        played = {name: [*begin, *world.moved.get(name, ())] for name in (ENGINE, OTHER)}
         return {RECORDED: really, **played}
 
     def begun(self) -> FrameMarket:

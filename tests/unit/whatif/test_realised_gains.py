@@ -3,10 +3,11 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from trimtab.backtest.arrival import Arrival
 from trimtab.backtest.costs import Costs
 from trimtab.domain.orders import Liquidity, Side
 from trimtab.messages import Fill
-from trimtab.whatif.gains import Arrival, realised
+from trimtab.whatif.gains import realised
 
 D = Decimal
 
